@@ -1,0 +1,1 @@
+"""Deploys the system: observe, plan, apply, verify."""

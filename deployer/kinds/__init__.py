@@ -1,0 +1,1 @@
+"""The kinds of objects that are deployed, one class each."""

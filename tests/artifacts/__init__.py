@@ -1,0 +1,1 @@
+"""Tests of what gets deployed: the manifests and the chart."""
