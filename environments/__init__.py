@@ -1,0 +1,1 @@
+"""Where the system is deployed: one class each behind one small protocol."""

@@ -1,0 +1,1 @@
+"""The embedded environment: real servers as local processes, without containers or root."""

@@ -1,0 +1,163 @@
+"""LocalStack as a process of the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from pydantic import SecretStr
+
+from deployer.connections import ClusterIdentity
+from environments.embedded.aws.installation import NAME, PLUGINS
+from environments.embedded.aws.plugins.mita_localstack import settings
+from environments.embedded.aws.plugins.mita_localstack.access_keys import new_access_key, new_secret_key
+from environments.embedded.network import Network
+from environments.embedded.processes import ProcessSpec
+from environments.embedded.run_directory import RunDirectory
+from environments.embedded.site import Site
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+PORT = 4566
+SERVICES = ("kms", "secretsmanager", "iam", "sts", "lambda", "s3", "logs", "cloudwatch", "sns", "ssm")
+TRAIL = "logs/cloudtrail.log"
+FAULTS = "aws.sock"
+
+_CLUSTER = f"{NAME}/cluster.json"
+_CHECK_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AwsEndpoint:
+    """Where AWS' stand-in answers, and the administrator's credentials for it.
+
+    Attributes:
+        url: Base URL of every service.
+        region: The region that its resources are in.
+        access_key: The administrator's access key id.
+        secret_key: The administrator's secret access key.
+    """
+
+    url: str
+    region: str
+    access_key: str
+    secret_key: SecretStr
+
+
+async def start_localstack(site: Site, *, cluster: ClusterIdentity | None = None) -> AwsEndpoint:
+    """Start LocalStack and wait until it answers.
+
+    Its services load at their first call.  Calls are recorded in `TRAIL`, and faults are
+    set through the socket `FAULTS`, both in the run directory.
+
+    Args:
+        site: Where; its tools include ``localstack``, the interpreter from `ensure_localstack`.
+        cluster: The cluster whose tokens it takes; `introduce_cluster` can name it later as well.
+
+    Raises:
+        NotReadyError: It ended or did not answer in time.
+        ConfigurationError: The run directory cannot be written to.
+    """
+    address = f"{site.network.loopback(Network.AWS)}:{PORT}"
+    endpoint = AwsEndpoint(
+        f"http://{address}", REGION, new_access_key(ACCOUNT, temporary=False), SecretStr(new_secret_key())
+    )
+    if cluster is not None:
+        introduce_cluster(site.run, cluster)
+
+    async def missing() -> str | None:
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_CHECK_SECONDS)) as session,
+                session.get(f"{endpoint.url}/_localstack/health") as answer,
+            ):
+                return None if answer.ok else f"its health is status {answer.status}"
+        except (aiohttp.ClientError, TimeoutError):
+            return f"nothing answers at {endpoint.url}"
+
+    await site.supervisor.start(
+        ProcessSpec(
+            name=NAME,
+            argv=(str(site.tools[NAME]), "-m", "localstack.runtime.main"),
+            environment=_environment(site, address, _settings(site.run, endpoint)),
+            directory=site.run.directory(NAME),
+            log=site.run.logs / f"{NAME}.log",
+            ready=missing,
+        )
+    )
+    return endpoint
+
+
+def introduce_cluster(
+    run: RunDirectory,
+    cluster: ClusterIdentity,
+    *,
+    endpoint: str | None = None,
+    version: str = "1.36",
+    encryption_key: str | None = None,
+) -> None:
+    """Tell LocalStack of the cluster: whose tokens IAM takes, and what EKS describes.
+
+    It may run already or not; the cluster's issuer is asked at the first token.
+
+    Args:
+        run: LocalStack's run.
+        cluster: The cluster.
+        endpoint: URL of its API server, if that is not its issuer as well.
+        version: Kubernetes version.
+        encryption_key: ARN by which EKS names the key that encrypts the cluster's secrets.  By
+            default one that KMS does not know: the API server has the key in its own configuration.
+
+    Raises:
+        ConfigurationError: The run directory cannot be written to.
+    """
+    described = settings.Cluster(
+        name=cluster.name,
+        endpoint=endpoint or cluster.oidc_issuer,
+        certificate_authority=cluster.certificate_authority,
+        oidc_issuer=cluster.oidc_issuer,
+        version=version,
+        encryption_key=encryption_key
+        or f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/{cluster.name}-encryption-at-rest",
+    )
+    run.write(_CLUSTER, described.model_dump_json())
+
+
+def _settings(run: RunDirectory, endpoint: AwsEndpoint) -> Path:
+    given = settings.Settings(
+        account=ACCOUNT,
+        region=endpoint.region,
+        access_key=endpoint.access_key,
+        secret_key=endpoint.secret_key,
+        cluster=run.root / _CLUSTER,
+        trail=run.root / TRAIL,
+        faults=run.root / FAULTS,
+    )
+    return run.write(f"{NAME}/settings.json", given.model_dump_json())
+
+
+def _environment(site: Site, address: str, given: Path) -> dict[str, str]:
+    """Return settings that keep its files in the run directory and its traffic on this machine."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        # The plug-ins as they are now; their installation tells LocalStack only where to begin.
+        "PYTHONPATH": str(PLUGINS),
+        settings.VARIABLE: str(given),
+        "GATEWAY_LISTEN": address,
+        "GATEWAY_SERVER": "loopback",  # ours: LocalStack's own listens on all addresses, and serves anybody
+        "LOCALSTACK_HOST": address,  # in the URLs that it hands out
+        "SERVICES": ",".join(SERVICES),
+        "STRICT_SERVICE_LOADING": "1",
+        "HOME": str(site.run.directory(NAME, "home")),
+        "TMPDIR": str(site.run.directory(NAME, "temporary")),
+        "FILESYSTEM_ROOT": str(site.run.directory(NAME, "files")),
+        "CLEAR_TMP_FOLDER": "0",  # the run directory goes as a whole, sooner than LocalStack clears its part
+        # Everything that would look for the outside: telemetry, a certificate from a server
+        # of its makers, its own DNS, and a ping to where Docker's bridge might be.
+        "DISABLE_EVENTS": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DNS_ADDRESS": "0",
+        "DOCKER_BRIDGE_IP": site.network.loopback(Network.AWS),
+    }

@@ -1,0 +1,265 @@
+"""The embedded environment, as the features and the commands use it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kubernetes import config
+from kubernetes.client import ApiClient
+from localstack_client.session import Session
+
+from deployer.cluster import Cluster
+from deployer.connections import ClusterIdentity, Connections, Endpoints, HelmChart
+from deployer.errors import MitaError, NotReadyError
+from deployer.progress import Progress
+from environments.embedded import toolchain
+from environments.embedded.access import AWS_CREDENTIALS_FILE, Access
+from environments.embedded.aws.installation import NAME as LOCALSTACK
+from environments.embedded.aws.installation import ensure_localstack
+from environments.embedded.aws.localstack import ACCOUNT
+from environments.embedded.control_plane.configuration import CONTEXT
+from environments.embedded.etcd import read_everything
+from environments.embedded.launch import OwnedHost, RunningHost
+from environments.embedded.locations import cache_directory
+from environments.embedded.network import Network
+from environments.embedded.run_directory import run_root
+from environments.protocol import Capability
+
+_APPLICATION = "mita-production"
+_SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": _APPLICATION, "namespace": _APPLICATION},
+}
+_LOG_BYTES = 1_000_000
+_SHOWN = (
+    ("v1", "Pod"),
+    ("v1", "Event"),
+    ("apps/v1", "Deployment"),
+    ("external-secrets.io/v1beta1", "ExternalSecret"),
+    ("external-secrets.io/v1beta1", "SecretStore"),
+)
+
+
+class EmbeddedEnvironment:
+    """LocalStack, a control plane with a process node, PostgreSQL and Valkey on this machine.
+
+    Args:
+        instance: Which one; ``default`` is that of ``mita up``.
+    """
+
+    capabilities = frozenset({Capability.ETCD_ACCESS, Capability.CHANGES_ALLOWED})
+
+    def __init__(self, instance: str = "default") -> None:
+        self.instance = instance
+        self._owned: OwnedHost | None = None
+        self._access: Access | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that ``--environment`` takes."""
+        return "embedded" if self.instance == "default" else f"embedded:{self.instance}"
+
+    # ---- start and stop
+
+    def start(self, progress: Progress) -> None:
+        """Attach to the environment where it runs; otherwise start one that ends with this process.
+
+        Raises:
+            MitaError: It cannot be started, or one of its servers has ended.
+        """
+        if not self.attach():
+            tools = {**toolchain.ensure(progress), LOCALSTACK: ensure_localstack(progress)}
+            self._owned = OwnedHost.start(self.instance, tools, progress)
+            self._access = Access.read(self.instance)
+
+    def attach(self) -> bool:
+        """Attach to the environment if it runs.
+
+        Raises:
+            MitaError: It does, but not as it should.
+        """
+        host = RunningHost.find(self.instance)
+        if host is not None:
+            host.require_whole()
+            self._access = host.access
+        return host is not None
+
+    def detach(self) -> None:
+        """Leave it running when this process ends."""
+        if self._owned is not None:
+            self._owned.detach()
+            self._owned = None
+
+    def stop(self) -> None:
+        """Stop it if this object started it."""
+        self._access = None
+        if self._owned is not None:
+            owned, self._owned = self._owned, None
+            owned.stop()
+
+    @property
+    def access(self) -> Access:
+        """How its servers are reached.
+
+        Raises:
+            NotReadyError: It has not been started.
+        """
+        if self._access is None:
+            raise NotReadyError(
+                f"environment {self.name}",
+                expected="it to be started before it is used",
+                seen="it is not",
+                remedy="Start it: mita up",
+            )
+        return self._access
+
+    # ---- what it gives
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the application's service answers on this machine, once it is deployed."""
+        service = Cluster(self.kubernetes()).get(_SERVICE)
+        if service is None:
+            return Endpoints()
+        address = Network(self.access.network).bound(service["spec"]["clusterIP"])
+        return Endpoints(application=f"http://{address}:{service['spec']['ports'][0]['port']}")
+
+    @property
+    def cluster(self) -> ClusterIdentity:
+        """The cluster's identity, under the guide's name."""
+        return ClusterIdentity(
+            name=_APPLICATION,
+            context=CONTEXT,
+            oidc_issuer=self.access.oidc_issuer,
+            certificate_authority=self.access.certificate_authority,
+        )
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.access.kubeconfig
+
+    def aws(self, service: str) -> Any:  # noqa: ANN401  boto3 clients are made at run time; they have no common type
+        """Make a client of LocalStack as the administrator."""
+        access = self.access
+        session = Session(
+            aws_access_key_id=access.aws_access_key,
+            aws_secret_access_key=access.aws_secret_key.get_secret_value(),
+            region_name=access.aws_region,
+            localstack_host=access.aws_url.removeprefix("http://").rpartition(":")[0],
+        )
+        return session.client(service)
+
+    def kubernetes(self) -> ApiClient:
+        """Make a client of the cluster as an administrator."""
+        client: ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]  # it has no types
+            config_file=str(self.kubeconfig), context=CONTEXT
+        )
+        return client
+
+    def connections(self) -> Connections:
+        """Everything that the deployer needs."""
+        access = self.access
+        return Connections(
+            account=ACCOUNT,
+            region=access.aws_region,
+            aws=self.aws,
+            kubernetes=self.kubernetes(),
+            kubeconfig=access.kubeconfig,
+            cluster=self.cluster,
+            helm=access.tools["helm"],
+            operator_chart=HelmChart(str(access.tools["operator_chart"])),
+            operator_values={
+                "extraEnv": [
+                    {"name": f"AWS_{service}_ENDPOINT", "value": access.aws_url}
+                    for service in ("SECRETSMANAGER", "STS")
+                ],
+                # Named, although it is the default, so that the node puts the pod's own address before it.
+                "extraArgs": {"metrics-addr": ":8080"},
+            },
+            database=access.database.login(),
+            cache=access.cache.login(),
+            endpoints=self.endpoints,
+            function_environment={"SERVER_TLS": "off"},  # neither of the servers is built with it
+            build_cache=cache_directory(),
+        )
+
+    def exports(self) -> Mapping[str, str]:
+        """Variables for kubectl, helm, the AWS CLI and curl of the user's own.
+
+        Credentials go by file, so that none is shown on a terminal.
+        """
+        access = self.access
+        path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+        ours = [str(access.tools[name].parent) for name in ("kubectl", "helm")]
+        exports = {
+            "KUBECONFIG": str(access.kubeconfig),
+            "AWS_ENDPOINT_URL": access.aws_url,
+            "AWS_SHARED_CREDENTIALS_FILE": str(run_root(self.instance) / AWS_CREDENTIALS_FILE),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_PROFILE": "default",
+            "AWS_REGION": access.aws_region,
+            "AWS_DEFAULT_REGION": access.aws_region,
+            # The user's own programs come first.
+            "PATH": os.pathsep.join([*path, *(each for each in ours if each not in path)]),
+        }
+        if self.endpoints.application is not None:
+            exports["MITA_APP_URL"] = self.endpoints.application
+        return exports
+
+    # ---- evidence
+
+    def stored_state(self) -> bytes:
+        """Return what etcd holds, as it is kept there.
+
+        Raises:
+            NotReadyError: It does not answer.
+        """
+        access = self.access
+        return read_everything(
+            access.etcd_url,
+            authority=access.etcd_authority,
+            certificate=access.etcd_certificate,
+            key=access.etcd_key,
+        )
+
+    def collect(self, into: Path) -> None:
+        """Copy the ends of all logs, the host's word on its processes, and the states of objects."""
+        into.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(MitaError):
+            if host := RunningHost.find(self.instance):
+                _write(into / "host.json", host.status)
+        logs = run_root(self.instance) / "logs"
+        for log in sorted(logs.rglob("*.log")):
+            _copy_end(log, into / "logs" / log.relative_to(logs))
+        if self._access is not None:
+            for kind, objects in _objects(Cluster(self.kubernetes())):
+                _write(into / "objects" / f"{kind}.json", objects)
+
+
+def _objects(cluster: Cluster) -> Iterator[tuple[str, object]]:
+    for version, kind in _SHOWN:
+        try:
+            yield kind, cluster.list(version, kind)
+        except Exception as error:  # noqa: BLE001  what cannot be read is part of the evidence
+            yield kind, {"could not be read": repr(error)}
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, default=str))
+
+
+def _copy_end(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as file:
+        file.seek(max(0, source.stat().st_size - _LOG_BYTES))
+        with target.open("wb") as copy:
+            shutil.copyfileobj(file, copy)

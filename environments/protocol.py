@@ -1,0 +1,95 @@
+"""The contract between the features and the place that they run in."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from kubernetes.client import ApiClient
+
+from deployer.connections import ClusterIdentity, Connections, Endpoints
+from deployer.progress import Progress
+
+
+class Capability(enum.StrEnum):
+    """Something that not every environment can show.
+
+    A scenario asks for one with the tag ``@needs-<capability>``; where the environment
+    lacks it the scenario is reported as *not exercised here*, never as passed.
+    """
+
+    MONITORING = "monitoring"
+    GRAFANA = "grafana"
+    ROTATION = "rotation"
+    IAM_ENFORCEMENT = "iam-enforcement"
+    AUDIT_TRAIL = "audit-trail"
+    ENCRYPTING_KMS = "encrypting-kms"
+    ETCD_ACCESS = "etcd-access"
+    CHANGES_ALLOWED = "changes-allowed"
+
+
+@runtime_checkable
+class Environment(Protocol):
+    """A place where the system is deployed and the features run.
+
+    A variant is a class of its own, never a flag inside another.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that ``--environment`` takes."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this environment can show."""
+
+    def start(self, progress: Progress) -> None:
+        """Bring the environment up, or attach to it where it already runs.
+
+        Raises:
+            MitaError: It cannot be brought up; nothing is left running by the attempt.
+        """
+
+    def stop(self) -> None:
+        """Undo what `start` of this object did: stop what it started, detach from what it found."""
+
+    def collect(self, into: Path) -> None:
+        """Copy logs and object states, free of secret values, into a directory for a failure's report."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Addresses of the running system's parts."""
+
+    @property
+    def cluster(self) -> ClusterIdentity:
+        """The Kubernetes cluster's identity."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig file whose current context is the cluster."""
+
+    def aws(self, service: str) -> Any:  # noqa: ANN401  boto3 clients are made at run time; they have no common type
+        """Make a boto3 client for a service, as the administrator or the user's own identity."""
+
+    def kubernetes(self) -> ApiClient:
+        """Make a client of the cluster's API."""
+
+    def connections(self) -> Connections:
+        """Everything the deployer is handed for this environment."""
+
+    def exports(self) -> Mapping[str, str]:
+        """Variables with which a user's own kubectl, helm, aws and curl work against this environment."""
+
+
+@runtime_checkable
+class StoreReader(Protocol):
+    """What an environment with the capability `etcd-access` offers besides."""
+
+    def stored_state(self) -> bytes:
+        """Return the keys and values of everything in the cluster's store, as its bytes are kept.
+
+        Raises:
+            MitaError: The store does not answer.
+        """

@@ -1,0 +1,1 @@
+"""Tests of the node's network: egress proxy, service proxy, kubelet server."""

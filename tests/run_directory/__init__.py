@@ -1,0 +1,1 @@
+"""Tests of run directories, their locks and their networks."""
