@@ -1,0 +1,1 @@
+"""Tests of the reference application, most of them against the running process."""
