@@ -1,0 +1,148 @@
+"""Secret values: kept out of what is written, and searched for in what was."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import mmap
+import re
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+# A shorter value would be found by chance, in words that have nothing to do with it.
+SHORTEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A secret value found where it must not be.
+
+    Attributes:
+        place: The file, process or object that shows it.
+        name: What the value is called; never the value.
+    """
+
+    place: str
+    name: str
+
+
+class Redactor:
+    """Knows the secret values of a run in every form in which they may be written.
+
+    A value is known raw, in base64 at each of the three alignments that a longer text
+    can give it, percent-encoded, hexadecimal, and escaped for JSON (once and twice, with and without
+    the characters that Go escapes in addition), for HTML and for Python.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._pattern: re.Pattern[str] | None = None
+
+    def register(self, name: str, value: SecretStr | str) -> None:
+        """Take note of a value, so that it is kept out of every later text.
+
+        Args:
+            name: What to show in the value's place.
+            value: The value.
+
+        Raises:
+            ValueError: The value is shorter than `SHORTEST` characters, too short to be told from chance.
+        """
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if len(text) < SHORTEST:
+            msg = f"{name} has {len(text)} characters, too few to be searched for"
+            raise ValueError(msg)
+        for form in _forms(text):
+            self._names.setdefault(form, name)
+        self._pattern = None
+
+    def redact(self, text: str) -> str:
+        """Return the text with each known value replaced by its name."""
+        if not self._names:
+            return text
+        if self._pattern is None:
+            # The longest form first: a value may begin as a shorter one does.
+            forms = sorted(self._names, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, forms)))
+        return self._pattern.sub(lambda found: f"[{self._names[found[0]]}]", text)
+
+    def find(self, text: str | bytes) -> tuple[str, ...]:
+        """Name the known values that a text shows, each once."""
+        data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
+        return self._find(data)
+
+    def search(self, paths: Iterable[Path]) -> Iterator[Leak]:
+        """Search files, and directories with everything below them, for known values.
+
+        A file that disappears during the search is passed over.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        for path in paths:
+            files = sorted(path.rglob("*")) if path.is_dir() else [path]
+            for file in files:
+                if file.is_file() and not file.is_symlink():
+                    yield from (Leak(str(file), name) for name in self._find_in_file(file))
+
+    def cleanse(self, directory: Path) -> tuple[Leak, ...]:
+        """Replace the known values in the files below a directory, and name what was there.
+
+        Raises:
+            OSError: A file cannot be read or replaced.
+        """
+        leaks = tuple(self.search([directory]))
+        for place in {leak.place for leak in leaks}:
+            file = Path(place)
+            file.write_text(self.redact(file.read_text(errors="replace")))
+        return leaks
+
+    def _find_in_file(self, file: Path) -> tuple[str, ...]:
+        try:
+            with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return self._find(data)
+        except FileNotFoundError:
+            return ()
+        except ValueError:  # an empty file cannot be mapped
+            return ()
+
+    def _find(self, data: bytes | mmap.mmap) -> tuple[str, ...]:
+        return tuple(sorted({name for form, name in self._names.items() if data.find(form.encode()) >= 0}))
+
+
+def _forms(value: str) -> set[str]:
+    raw = value.encode()
+    once = json.dumps(value)[1:-1]
+    unescaped = json.dumps(value, ensure_ascii=False)[1:-1]
+    go = once.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    forms = {
+        value,
+        once,
+        unescaped,
+        go,
+        once.replace("/", "\\/"),
+        html.escape(value),
+        repr(value)[1:-1],
+        raw.hex(),
+    }
+    forms |= {json.dumps(form)[1:-1] for form in (once, unescaped, go)}
+    for safe in ("", "/", "/+", ":@/?&=+"):
+        quoted = urllib.parse.quote(value, safe=safe)
+        forms |= {quoted, re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), quoted)}
+    forms.add(urllib.parse.quote_plus(value))
+    for offset in range(3):
+        forms |= _base64_forms(raw, offset)
+    return forms
+
+
+def _base64_forms(raw: bytes, offset: int) -> set[str]:
+    """Return what base64 shows of a value that begins `offset` bytes into a group of three."""
+    first = -(-offset * 8 // 6)
+    last = (offset + len(raw)) * 8 // 6
+    padded = bytes(offset) + raw
+    return {encode(padded).decode()[first:last] for encode in (base64.b64encode, base64.urlsafe_b64encode)}

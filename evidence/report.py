@@ -1,0 +1,106 @@
+"""The report of a run: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup, escape
+
+from evidence.assessment import Assessment, CriterionResult, Standing, assess
+from evidence.model import Run, ScenarioResult, Status, write_atomically
+
+REPORT_FILE = "report.html"
+LATEST = "latest"
+
+_SECONDS_IN_A_MINUTE = 60
+
+
+def new_directory(reports: Path, environment: str, now: datetime) -> Path:
+    """Make the directory of a run's report, named after the time (UTC) and the environment.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    name = f"{now:%Y%m%dT%H%M%SZ}-{environment}"
+    attempt = 1
+    while True:
+        directory = reports / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            attempt += 1
+        else:
+            return directory
+
+
+def point_latest(directory: Path) -> None:
+    """Let ``latest``, beside a run's report directory, lead to it."""
+    temporary = directory.parent / f".{LATEST}.{secrets.token_hex(4)}"
+    temporary.symlink_to(directory.name)
+    temporary.replace(directory.parent / LATEST)
+
+
+def write_report(run: Run, directory: Path) -> Path:
+    """Write a run's report into its directory."""
+    return write_atomically(directory / REPORT_FILE, render(run, assess(run)))
+
+
+def render(run: Run, assessment: Assessment) -> str:
+    """Return a run's report as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("evidence"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": duration, "token": token, "code": code}
+    scenarios = assessment.scenarios
+    return environment.get_template("report.html.j2").render(
+        run=run,
+        assessment=assessment,
+        anchors={scenario.key: f"scenario-{number}" for number, scenario in enumerate(scenarios, 1)},
+        failed=[scenario for scenario in scenarios if scenario.status is Status.FAILED],
+        sections=list(_sections(assessment.criteria)),
+        seconds=(run.finished - run.started).total_seconds() if run.finished else None,
+        Status=Status,
+        Standing=Standing,
+        caption=caption,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a duration for a person."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < _SECONDS_IN_A_MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _SECONDS_IN_A_MINUTE)
+    return f"{minutes} min {rest} s"
+
+
+def token(text: str) -> str:
+    """Write a status as a CSS class."""
+    return text.replace(" ", "-")
+
+
+def code(text: str) -> Markup:
+    """Write a text whose parts in backticks are code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  it is escaped before
+
+
+def caption(scenario: ScenarioResult) -> str:
+    """Write a scenario's title, with the example that it ran with."""
+    example = ", ".join(dict.fromkeys(scenario.example.values()))
+    return f"{scenario.title} ({example})" if example else scenario.title
+
+
+def _sections(criteria: Sequence[CriterionResult]) -> Iterator[tuple[str, list[CriterionResult]]]:
+    for section, results in itertools.groupby(criteria, key=lambda result: result.criterion.section):
+        yield section, list(results)

@@ -1,0 +1,1 @@
+"""Typed faults, each undone by the object that made it."""

@@ -1,0 +1,1 @@
+"""Locust users, stage shapes and thresholds."""
