@@ -1,0 +1,1 @@
+"""Feature files and the module that binds them."""

@@ -1,0 +1,1 @@
+"""Thin step definitions, one module a subject."""

@@ -1,0 +1,1 @@
+"""Tests of the Gherkin lint: each rule finds a planted defect."""
