@@ -1,0 +1,1 @@
+"""Times and memory of what people wait for; nothing here is a test."""

@@ -1,0 +1,126 @@
+"""What is measured, and how."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from benchmarks.figures import Figure
+from environments.embedded.processes.sweep import stragglers
+
+COLD_TOOLCHAIN = "cold-toolchain"
+
+_GIB = float(1 << 30)
+_SETTLE_SECONDS = 20.0
+
+
+@dataclass(slots=True)
+class Bench:
+    """A state directory of its own, in which the commands run as a user's would.
+
+    Attributes:
+        state: The directory.
+        rounds: How often a quick subject is measured.
+    """
+
+    state: Path
+    rounds: int
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def mita(self, *arguments: str, codes: tuple[int, ...] = (0,)) -> float:
+        """Run a command and return its seconds.
+
+        Raises:
+            RuntimeError: It ended with another code.
+        """
+        return self.run(sys.executable, "-m", "mita.cli", *arguments, codes=codes)
+
+    def run(self, *argv: str, codes: tuple[int, ...] = (0,)) -> float:
+        """Run a program and return its seconds.
+
+        Raises:
+            RuntimeError: It ended with another code.
+        """
+        began = time.perf_counter()
+        done = subprocess.run(argv, env=self.environment(), capture_output=True, text=True, check=False)
+        seconds = time.perf_counter() - began
+        if done.returncode not in codes:
+            raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return seconds
+
+    def environment(self) -> dict[str, str]:
+        """Return what the commands find in their environment."""
+        ours = {"MITA_STATE": str(self.state), "PYTHONDONTWRITEBYTECODE": ""}
+        return {**os.environ, **ours, **self.variables}
+
+
+def _warm_up(bench: Bench) -> Iterator[Figure]:
+    ups, downs = [], []
+    for _ in range(bench.rounds):
+        ups.append(bench.mita("up"))
+        downs.append(bench.mita("down"))
+    yield Figure("mita up, warm", "s", ups, wanted=15)
+    yield Figure("mita down", "s", downs)
+
+
+def _deployed(bench: Bench) -> Iterator[Figure]:
+    bench.mita("up")
+    try:
+        yield Figure("mita deploy, from nothing", "s", [bench.mita("deploy", "--rehearse", "--yes")])
+        plans = [bench.mita("plan") for _ in range(bench.rounds)]
+        yield Figure("mita plan, nothing to do", "s", plans, wanted=3)
+        yield from _idle(bench)
+    finally:
+        bench.mita("down")
+
+
+def _idle(bench: Bench) -> Iterator[Figure]:
+    manifest = json.loads((bench.state / "embedded" / "default" / "environment.json").read_text())
+    host = psutil.Process(manifest["pid"])
+    processes = [host, *stragglers(manifest["run_id"])]
+    # What settles is the machine itself: the figure is its mean over this time, not a wait for something.
+    before = {process.pid: _processor_seconds(process) for process in processes}
+    began = time.perf_counter()
+    time.sleep(_SETTLE_SECONDS)
+    seconds = time.perf_counter() - began
+    used = sum(_processor_seconds(process) - before[process.pid] for process in processes)
+    yield Figure("processor, idle with the application", "cores", [used / seconds])
+    memory = sum(process.memory_full_info().pss for process in processes) / _GIB
+    yield Figure("memory, idle with the application", "GiB", [memory], wanted=1.3)
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _accept(bench: Bench) -> Iterator[Figure]:
+    yield Figure("mita accept, warm", "s", [bench.mita("accept", codes=(0, 3))], wanted=90)
+
+
+def _cold_toolchain(bench: Bench) -> Iterator[Figure]:
+    cache = bench.state / "cache"
+    caches = {"GOCACHE": "go-build", "GOMODCACHE": "go-mod", "UV_CACHE_DIR": "uv"}
+    cold = Bench(
+        bench.state,
+        1,
+        {"MITA_CACHE": str(cache), **{name: str(cache / directory) for name, directory in caches.items()}},
+    )
+    seconds = cold.run(sys.executable, "-m", "environments.embedded.toolchain")
+    yield Figure("toolchain, from empty caches", "s", [seconds], wanted=900)
+
+
+SUBJECTS: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
+    "warm-up": _warm_up,
+    "deployed": _deployed,
+    "accept": _accept,
+    COLD_TOOLCHAIN: _cold_toolchain,
+}

@@ -1,0 +1,1 @@
+"""The mita command: the composition root over every room."""

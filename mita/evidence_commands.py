@@ -1,0 +1,233 @@
+"""``mita accept`` and ``mita report``."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import click
+from pydantic import SecretStr
+
+from deployer.desired import read
+from deployer.errors import ConfigurationError, MitaError, NotReadyError
+from deployer.progress import Progress, Step
+from environments.embedded.environment import EmbeddedEnvironment
+from environments.protocol import Environment
+from environments.registry import create
+from evidence.assessment import Verdict, assess
+from evidence.catalogue import read_features
+from evidence.criteria import load_criteria
+from evidence.model import RESULTS_FILE, Run, load_run, save_run, write_atomically
+from evidence.recorder import JUNIT_FILE
+from evidence.redaction import SHORTEST, Redactor
+from evidence.report import LATEST, REPORT_FILE, duration, new_directory, point_latest, write_report
+from mita.console import progress
+from mita.options import environment_options
+from steps.deploying import COLLECTED, DEPLOYMENT_FILE, deploy, may_be_deployed
+
+_ROOT = Path(__file__).parent.parent
+_FEATURES = _ROOT / "features"
+_REPORTS = _ROOT / "reports"
+_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INCOMPLETE: 3}
+_END_SECONDS = 60.0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mita accept
+  mita accept --keep && eval "$(mita env)"
+  mita accept -m production-smoke --environment production --config production.toml
+
+\b
+Exits with 0 when the verdict is passed, 1 when it is failed, 3 when it is incomplete,
+130 when it was interrupted.
+"""
+)
+@environment_options
+@click.option("--keep", is_flag=True, help="Leave an environment running that was started here.")
+@click.option("-m", "marks", metavar="TAGS", help="Only the scenarios with these tags, as pytest takes them.")
+@click.option(
+    "--reports",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_REPORTS,
+    metavar="DIR",
+    help="Where the run's own directory is made; reports/ of the project by default.",
+)
+@click.pass_context
+def accept(
+    context: click.Context,
+    *,
+    environment: str,
+    config: Path | None,
+    keep: bool,
+    marks: str | None,
+    reports: Path,
+) -> None:
+    """Prove the whole thing: environment, deployment, features, report.
+
+    An environment that runs already is used and left running, and only what is missing in it is deployed.
+    """
+    if not _FEATURES.is_dir():
+        raise ConfigurationError(
+            str(_FEATURES),
+            expected="the feature files",
+            seen="no such directory",
+            remedy="Run mita from a checkout of the project.",
+        )
+    place = create(environment, config)
+    began = time.monotonic()
+    directory = new_directory(reports.resolve(), place.name.replace(":", "-"), datetime.now(UTC))
+    point_latest(directory)
+    known = Redactor()
+    with _ended_by_signals(), ExitStack() as undo:
+        try:
+            with progress() as show:
+                with _stage(show, "environment"):
+                    undo.callback(_leave, place, keep=keep)
+                    place.start(show)
+                if may_be_deployed(place):
+                    with _stage(show, "deployment"):
+                        _deploy(place, directory, show, known)
+        except MitaError as error:
+            _report_failure(place, directory, error, known)
+            raise
+        _run_features(place, directory, config, marks)
+    _tell(directory, seconds=time.monotonic() - began)
+    context.exit(_code(directory))
+
+
+@contextmanager
+def _stage(show: Progress, name: str) -> Iterator[None]:
+    began = time.monotonic()
+    show(Step(f"stage: {name}", "started"))
+    yield
+    show(Step(f"stage: {name}", "done", f"{time.monotonic() - began:.1f} s"))
+
+
+def _leave(place: Environment, *, keep: bool) -> None:
+    if keep and isinstance(place, EmbeddedEnvironment):
+        place.detach()
+        return
+    with progress() as show, _stage(show, "clean-up"):
+        place.stop()
+
+
+def _report_failure(place: Environment, directory: Path, error: MitaError, known: Redactor) -> None:
+    """Leave a report of a run that did not come to its features, with the environment's logs."""
+    problem = known.redact(f"No scenario could run: {error}")
+    place.collect(directory / COLLECTED)
+    leaks = {f"The value of {leak.name} was found in {leak.place}." for leak in known.cleanse(directory)}
+    now = datetime.now(UTC)
+    run = Run(
+        environment=place.name,
+        started=now,
+        finished=now,
+        problems=(problem, *sorted(leaks)),
+        criteria=load_criteria(_FEATURES / "criteria.toml"),
+        features=read_features(_FEATURES),
+    )
+    save_run(run, directory)
+    click.echo(f"Report: {write_report(run, directory)}", err=True)
+
+
+def _deploy(place: Environment, directory: Path, show: Progress, known: Redactor) -> None:
+    """Deploy, and leave word of it for the report; no secret value is shown."""
+
+    def told(step: Step, /) -> None:
+        show(Step(step.subject, step.state, known.redact(step.detail), step.fraction))
+
+    def on_secret(name: str, value: SecretStr) -> None:
+        if len(value.get_secret_value()) >= SHORTEST:
+            known.register(name, value)
+
+    summary = deploy(place, read(), progress=told, on_secret=on_secret)
+    write_atomically(directory / DEPLOYMENT_FILE, summary.model_dump_json(indent=1))
+
+
+def _run_features(place: Environment, directory: Path, config: Path | None, marks: str | None) -> None:
+    """Run pytest as a child, which attaches to the environment; its results are judged, not its exit code.
+
+    Raises:
+        NotReadyError: It ended without results.
+    """
+    arguments = [
+        *(sys.executable, "-m", "pytest", str(_FEATURES), "--environment", place.name),
+        *("--report-dir", str(directory), f"--junitxml={directory / JUNIT_FILE}"),
+        *(("--config", str(config)) if config else ()),
+        *(("-m", marks) if marks else ()),
+    ]
+    # A process group of its own: an interruption is passed on once, however it came.
+    child = subprocess.Popen(arguments, cwd=_ROOT, process_group=0)
+    try:
+        code = child.wait()
+    except BaseException:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(_END_SECONDS)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        raise
+    if not (directory / RESULTS_FILE).exists():
+        raise NotReadyError(
+            "features",
+            expected=f"results in {directory}",
+            seen=f"none; pytest ended with {code}",
+            remedy="Read what pytest wrote above.",
+        )
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End by SIGTERM, as CI systems send it, in the same orderly way as by Ctrl-C."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  mita report
+  mita report reports/20260102T030405Z-embedded
+"""
+)
+@click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
+@click.pass_context
+def report(context: click.Context, run: Path | None) -> None:
+    """Write the report of a run, the latest unless named, anew from its results, and tell its verdict.
+
+    Exits as the run did: 0 for passed, 1 for failed, 3 for incomplete.
+    """
+    directory = (run or _REPORTS / LATEST).resolve()
+    write_report(load_run(directory), directory)
+    _tell(directory)
+    context.exit(_code(directory))
+
+
+def _code(directory: Path) -> int:
+    return _CODES[assess(load_run(directory)).verdict]
+
+
+def _tell(directory: Path, seconds: float | None = None) -> None:
+    assessment = assess(load_run(directory))
+    took = "" if seconds is None else f" after {duration(seconds)}"
+    click.echo(f"Verdict: {assessment.verdict}{took}")
+    for reason in (*assessment.reasons, *assessment.remarks):
+        click.echo(f"  {reason}")
+    click.echo(f"Report: {directory / REPORT_FILE}")

@@ -1,0 +1,124 @@
+"""`mita accept` and `mita report`, as their users run them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from evidence.model import Run, Status, load_run, save_run
+from tests.cli.commands import Mita, failure_labels
+from tests.evidence import runs
+
+_PATIENCE = 300.0  # seconds for an environment to start beside other work
+
+
+@pytest.fixture
+def mita() -> Iterator[Mita]:
+    """The command; whatever a test left running is ended."""
+    # None of pytest's directories, which are closed to the account that PostgreSQL runs as.
+    with tempfile.TemporaryDirectory(prefix="mita-") as name:
+        Path(name).chmod(0o711)
+        mita = Mita(Path(name))
+        yield mita
+        mita("down")
+
+
+def _saved(directory: Path, *statuses: Status) -> Path:
+    titles = [f"scenario {number}" for number, _ in enumerate(statuses)]
+    scenarios = [runs.catalogued(title, "P1.1") for title in titles]
+    results = [runs.result(title, status, "P1.1") for title, status in zip(titles, statuses, strict=True)]
+    run: Run = runs.run(*results, features=(runs.feature(*scenarios),), criteria=(runs.criterion("P1.1"),))
+    save_run(run, directory)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("statuses", "verdict", "code"),
+    [
+        ((Status.PASSED,), "passed", 0),
+        ((Status.PASSED, Status.FAILED), "failed", 1),
+        ((Status.PASSED, Status.NOT_RUN), "incomplete", 3),
+    ],
+)
+def test_report_tells_the_verdict_of_a_run_and_writes_its_report_anew(
+    mita: Mita, tmp_path: Path, statuses: tuple[Status, ...], verdict: str, code: int
+) -> None:
+    directory = _saved(tmp_path / "run", *statuses)
+
+    done = mita("report", str(directory))
+
+    assert done.returncode == code
+    assert f"Verdict: {verdict}" in done.stdout
+    assert str(directory / "report.html") in done.stdout
+    assert verdict.capitalize() in (directory / "report.html").read_text()
+
+
+def test_report_of_something_that_is_no_run_says_what_to_name(mita: Mita, tmp_path: Path) -> None:
+    done = mita("report", str(tmp_path))
+
+    assert done.returncode == 1
+    assert failure_labels(done.stderr) == ["failed", "expected", "seen", "to do"]
+    assert "reports/latest" in done.stderr
+
+
+def test_accept_refuses_an_environment_that_does_not_exist(mita: Mita) -> None:
+    done = mita("accept", "--environment", "nowhere")
+
+    assert done.returncode == 1
+    assert failure_labels(done.stderr) == ["failed", "expected", "seen", "to do"]
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_accept_that_is_interrupted_leaves_no_environment_behind(
+    mita: Mita, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = mita.start("accept", "--reports", str(tmp_path))
+    try:
+        host = _when_there_is_a_host(mita, process)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=_PATIENCE)
+    finally:
+        process.kill()
+
+    assert process.returncode == 130
+    assert errors.rstrip().endswith("interrupted")
+    assert "Traceback" not in errors
+    assert not host.is_running()
+    assert mita("status").returncode == 3
+
+
+@pytest.mark.embedded
+@pytest.mark.timeout(900)
+def test_accept_proves_a_new_environment_reports_it_and_stops_it(mita: Mita, tmp_path: Path) -> None:
+    with mita.start("accept", "--reports", str(tmp_path), "-m", "P1.2 or P4.5") as process:
+        output, errors = process.communicate(timeout=_PATIENCE * 2)
+
+    assert f"Report: {(tmp_path / 'latest').resolve() / 'report.html'}" in output
+    run = load_run(tmp_path / "latest")
+    passed = [scenario for scenario in run.scenarios if scenario.status is Status.PASSED]
+    assert len(passed) == len(run.scenarios) == 2
+    assert {tag for scenario in passed for tag in scenario.tags} >= {"P1.2", "P4.5"}
+    assert run.deployment is not None
+    assert run.deployment.actions
+    assert process.returncode == 3  # only a part was asked for
+    assert "stage: deployment: done" in errors
+    assert mita("status").returncode == 3
+
+
+def _when_there_is_a_host(mita: Mita, process: subprocess.Popen[str]) -> psutil.Process:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[1]
+        try:
+            return mita.host()
+        except (OSError, ValueError, KeyError):
+            time.sleep(0.1)
+    pytest.fail("no host came up")
