@@ -153,6 +153,7 @@ def _environment(site: Site, address: str, given: Path) -> dict[str, str]:
         "HOME": str(site.run.directory(NAME, "home")),
         "TMPDIR": str(site.run.directory(NAME, "temporary")),
         "FILESYSTEM_ROOT": str(site.run.directory(NAME, "files")),
+        "OVERRIDE_IN_DOCKER": "0",  # where it finds itself in a container, it takes no other root than /
         "CLEAR_TMP_FOLDER": "0",  # the run directory goes as a whole, sooner than LocalStack clears its part
         # Everything that would look for the outside: telemetry, a certificate from a server
         # of its makers, its own DNS, and a ping to where Docker's bridge might be.
