@@ -20,6 +20,7 @@ from locust import FastHttpUser, LoadTestShape, events, task
 from locust.env import Environment
 
 from deployer.errors import MitaError
+from loadtests.profiles import NAMES
 from loadtests.run import Run
 
 _RUN: Run | None = None
@@ -28,10 +29,17 @@ _RUN: Run | None = None
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # untyped in Locust
 def _arguments(parser: Any, **_: object) -> None:  # noqa: ANN401  Locust's parser is untyped
     group = parser.add_argument_group("Secret management load test")
-    group.add_argument("--shape", choices=("guide", "ci", "steady"), default="ci", help="shape of the load")
+    group.add_argument("--shape", choices=NAMES, default="ci", help="shape of the load")
     group.add_argument("--rate", type=float, default=100.0, help="steady: arrivals each second")
-    group.add_argument("--seconds", type=float, default=60.0, help="steady: length")
-    group.add_argument("--open", type=int, default=100, help="steady: most requests open at once")
+    group.add_argument("--seconds", type=float, default=60.0, help="steady, hold: length")
+    group.add_argument(
+        "--open", type=int, default=100, help="steady: most requests open at once; hold: number of users"
+    )
+    group.add_argument(
+        "--credentials",
+        action="store_true",
+        help="also ask /health/ready, which uses database and cache; the guide's own requests use neither",
+    )
     group.add_argument(
         "--threshold", action="append", default=[], help="what has to hold, e.g. 'p95 < 500 ms'; repeatable"
     )
@@ -75,6 +83,8 @@ class MitaUser(FastHttpUser):
         self._send("health", due, "GET", "/health", accept=200)
         # The second request has no moment of its own: it is due when the first one is answered.
         self._send("auth", time.perf_counter(), "POST", "/api/auth/test", body={"test": True})
+        if _run().uses_credentials:
+            self._send("ready", time.perf_counter(), "GET", "/health/ready", accept=200)
 
     def _send(
         self,

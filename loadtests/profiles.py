@@ -91,4 +91,16 @@ def steady(rate: float, seconds: float, users: int) -> Profile:
     return Profile("steady", (Stage(seconds, users),), rate)
 
 
-NAMES: Sequence[str] = ("guide", "ci", "steady")
+def hold(users: int, seconds: float) -> Profile:
+    """Return a profile of users who are all at work from the second second on.
+
+    It is for a run that somebody else ends, when what happens meanwhile is over.
+
+    Args:
+        users: How many.
+        seconds: The longest that it may last.
+    """
+    return Profile("hold", (Stage(1, users), Stage(seconds, users)))
+
+
+NAMES: Sequence[str] = ("guide", "ci", "steady", "hold")

@@ -16,7 +16,7 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.profiles import CI, GUIDE, Profile, steady
+from loadtests.profiles import CI, GUIDE, Profile, hold, steady
 from loadtests.results import IntervalFile, describe, summary_of
 from loadtests.samples import Interval, Recorder, summarise
 from loadtests.schedule import ArrivalSchedule, Immediately
@@ -48,6 +48,8 @@ def profile_from(options: argparse.Namespace) -> Profile:
     """Return the profile that the command line names."""
     if options.shape == "steady":
         return steady(options.rate, options.seconds, options.open)
+    if options.shape == "hold":
+        return hold(options.open, options.seconds)
     return {"guide": GUIDE, "ci": CI}[options.shape]
 
 
@@ -57,6 +59,7 @@ class Run:
     Attributes:
         recorder: Takes the samples of this process.
         profile: The shape of the load.
+        uses_credentials: Whether users also send the request that uses the database and the cache.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Run:
         self._clock, self._sleep = clock, sleep
         self._environment = environment
         self.profile = profile_from(options)
+        self.uses_credentials: bool = options.credentials
         self._thresholds = [parse(text) for text in options.threshold]
         self._directory = Path(options.results) if options.results else None
         self._file: IntervalFile | None = None

@@ -21,11 +21,15 @@ class Target:
     def __init__(self) -> None:
         self.status = 200
         self.delay = 0.0
+        self.login_works = True
         self.url = ""
 
     async def answer(self, _request: web.Request) -> web.Response:
         await asyncio.sleep(self.delay)
         return web.Response(status=self.status)
+
+    async def uses_credentials(self, _request: web.Request) -> web.Response:
+        return web.Response(status=200 if self.login_works else 503)
 
 
 @pytest.fixture
@@ -34,6 +38,7 @@ async def target() -> AsyncIterator[Target]:
     application = web.Application()
     application.router.add_get("/health", server.answer)
     application.router.add_post("/api/auth/test", server.answer)
+    application.router.add_get("/health/ready", server.uses_credentials)
     runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -73,6 +78,17 @@ async def test_a_healthy_target_passes_and_the_offered_rate_is_kept(target: Targ
     assert summary["requests"]["health"]["requests"] == pytest.approx(50 * summary["seconds"], rel=0.25)
     lines = [json.loads(line) for line in (tmp_path / "intervals.jsonl").read_text().splitlines()]
     assert sum(line["count"] for line in lines) == summary["total"]["requests"]
+
+
+async def test_a_login_that_is_refused_fails_the_request_that_uses_it(target: Target, tmp_path: Path) -> None:
+    target.login_works = False
+    code, said = await load(target, tmp_path, "--credentials", *MET)
+    assert code == 3
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    ready = summary["requests"]["ready"]
+    assert ready["failed"] == ready["requests"] > 0
+    assert summary["requests"]["health"]["failed"] == 0
+    assert "status 503, wanted 200" in said
 
 
 async def test_every_breach_is_told_and_sets_the_exit_code(target: Target, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadtests.profiles import CI, GUIDE, Profile, Stage, steady
+from loadtests.profiles import CI, GUIDE, Profile, Stage, hold, steady
 from loadtests.schedule import ArrivalSchedule
 
 
@@ -25,6 +25,12 @@ def test_a_steady_profile_has_all_its_users_from_the_start() -> None:
     profile = steady(100, 30, 20)
     assert [profile.users_at(moment) for moment in (0, 15, 29.9)] == [20, 20, 20]
     assert profile.users_at(30) is None
+
+
+def test_users_who_are_held_are_all_there_after_a_second() -> None:
+    profile = hold(100, 30)
+    assert [profile.users_at(moment) for moment in (0, 0.5, 1, 30.9)] == [0, 50, 100, 100]
+    assert profile.users_at(31) is None
 
 
 @pytest.mark.parametrize("stages", [(), (Stage(0, 1),), (Stage(1, -1),)])
