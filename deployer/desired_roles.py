@@ -13,7 +13,7 @@ Name = Annotated[str, Field(min_length=1)]
 
 # What statements may refer to, each with a name after a colon, or without one.
 _NAMED = ("administrator", "function-logs", "role", "secrets")
-_UNNAMED = ("any", "key")
+_UNNAMED = ("any", "cluster", "key")
 
 Resource = Annotated[str, Field(pattern=rf"^({'|'.join(_UNNAMED)}|({'|'.join(_NAMED)}):[A-Za-z0-9/_*-]+)$")]
 
@@ -24,7 +24,7 @@ class RoleStatement(Strict):
     Attributes:
         sid: Its name, which says what it is for.
         actions: What it allows; no wildcards.
-        resources: On what: `key`, `secrets:NAME` or `secrets:*` (all under the prefix),
+        resources: On what: `key`, `cluster`, `secrets:NAME` or `secrets:*` (all under the prefix),
             `administrator:NAME`, `role:NAME`, `function-logs:FUNCTION`, or `any` for actions
             that AWS does not decide by resource.
         through: The service that alone may make the call in the role's name.

@@ -76,6 +76,85 @@ Feature: Phase 1, AWS infrastructure
     And it demands the operator's service account as the subject
     And it demands AWS' token service as the audience
 
+  @P1.4 @production-smoke
+  Scenario: AWS has the cluster's own issuer on record
+    When AWS is asked to describe the cluster
+    Then it names the cluster's issuer
+    And the cluster's secrets are encrypted with a key
+
+  @P1.6 @needs-iam-enforcement @needs-changes-allowed
+  Scenario Outline: The operator's role stays closed to <a token that proves nothing>
+    Given <a token that proves nothing>
+    When the token is presented to AWS for the operator's role
+    Then AWS refuses it as <refusal>
+
+    Examples:
+      | a token that proves nothing                                     | refusal               |
+      | the guide's dummy token                                         | no token at all       |
+      | a token of another service account, made for AWS                | not trusted           |
+      | a token of the operator's service account, made for the cluster | made for somebody else |
+      | a token of the operator's service account, tampered with        | not genuine           |
+
+  @P1.6 @needs-iam-enforcement @needs-changes-allowed
+  Scenario: The operator's own token opens the operator's role
+    Given a token of the operator's service account, made for AWS
+    When the token is presented to AWS for the operator's role
+    Then AWS lets it in as the operator's role
+
+  @P1.7 @needs-iam-enforcement @needs-changes-allowed
+  Scenario: The operator's role reads every secret of production
+    Given a session of the operator's role
+    When the session reads every secret of production
+    Then each one's current value is read
+
+  @P1.7 @needs-iam-enforcement @needs-changes-allowed
+  Scenario: The operator's role decrypts with the secrets' key
+    Given a session of the operator's role
+    When the session reads what was encrypted with the secrets' key
+    Then it is given what was encrypted
+
+  @P1.7 @needs-iam-enforcement @needs-changes-allowed
+  Scenario Outline: Nothing beyond its purpose is allowed to <the role>
+    Given a session with the rights of <the role>
+    When the session attempts every operation of the services in use, and a sample of others
+    Then nothing is allowed to it but what <the role> is for
+
+    Examples:
+      | the role             |
+      | the operator's role  |
+      | the smoke run's role |
+
+  @P1.7 @needs-iam-enforcement @needs-changes-allowed @needs-rotation
+  Scenario: Nothing beyond its purpose is allowed to the rotation's role
+    Given a session with the rights of the rotation's role
+    When the session attempts every operation of the services in use, and a sample of others
+    Then nothing is allowed to it but what the rotation's role is for
+
+  @P1.7 @needs-iam-enforcement @needs-changes-allowed
+  Scenario Outline: The rights of <the role> do not reach <something else>
+    Given a session with the rights of <the role>
+    When the session reads <something else>
+    Then it is refused for lack of permission
+
+    Examples:
+      | the role             | something else                               |
+      | the operator's role  | a secret that is not production's            |
+      | the operator's role  | what was encrypted with another key          |
+      | the smoke run's role | a secret that is not production's            |
+      | the smoke run's role | what was encrypted with the secrets' key     |
+
+  @P1.7 @needs-iam-enforcement @needs-changes-allowed @needs-rotation
+  Scenario: The rights of the rotation's role do not reach the application's key
+    Given a session with the rights of the rotation's role
+    When the session reads the application's key
+    Then it is refused for lack of permission
+
+  @P1.7 @needs-iam-enforcement @needs-changes-allowed
+  Scenario: A right too many is found
+    Given a session with the rights of the operator's role and one more, "secretsmanager:ListSecrets"
+    When the session attempts every operation of the services in use, and a sample of others
+    Then the right too many is named as "secretsmanager:ListSecrets"
+
   @P1.8 @needs-changes-allowed
   Scenario: Applying again changes nothing
     When the whole system is deployed again

@@ -8,7 +8,7 @@ import jwt
 import pytest
 import urllib3
 from pydantic import SecretStr
-from pytest_bdd import given, then, when
+from pytest_bdd import then, when
 
 from steps.parameters import phrase
 from steps.system import System
@@ -99,23 +99,6 @@ def _issuer_serves_keys(system: System, discovery: Json) -> None:
     assert keys, "it serves no key"
     assert all(key["use"] == "sig" and jwt.PyJWK(key).key for key in keys)
     assert not any(_PRIVATE_PARTS & key.keys() for key in keys), "it serves a private key"
-
-
-@given("a token of the operator's service account, made for AWS", target_fixture="token")
-def _operators_token(system: System) -> SecretStr:
-    namespace, name = system.desired.roles[0].service_account.split("/")
-    answer = system.cluster.call(
-        "POST",
-        f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
-        body={
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"audiences": [AUDIENCE], "expirationSeconds": 600},
-        },
-    )
-    token = SecretStr(answer["status"]["token"])
-    system.on_secret("a token of the operator's service account", token)
-    return token
 
 
 @when("the token is verified with the issuer's keys", target_fixture="claims")

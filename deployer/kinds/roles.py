@@ -133,6 +133,8 @@ class Roles(Kind[RoleState]):
             return key.arn if key else KNOWN_LATER
         kind, _, name = resource.partition(":")
         here = f"{self._region}:{self._account}"
+        if kind == "cluster":
+            return f"arn:aws:eks:{here}:cluster/{self._desired.cluster}"
         if kind == "role":
             return f"arn:aws:iam::{self._account}:role/{name}"
         if kind == "function-logs":

@@ -54,7 +54,14 @@ class EmbeddedEnvironment:
         instance: Which one; ``default`` is that of ``mita up``.
     """
 
-    capabilities = frozenset({Capability.ETCD_ACCESS, Capability.CHANGES_ALLOWED})
+    capabilities = frozenset(
+        {
+            Capability.ETCD_ACCESS,
+            Capability.CHANGES_ALLOWED,
+            Capability.IAM_ENFORCEMENT,
+            Capability.AUDIT_TRAIL,
+        }
+    )
 
     def __init__(self, instance: str = "default") -> None:
         self.instance = instance
