@@ -120,7 +120,7 @@ async def test_every_run_has_an_administrator_of_its_own(site: Site) -> None:
 async def test_without_its_guard_it_does_not_start(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = json.dumps({"secret_key": "nobody may read this"})
     monkeypatch.setattr(
-        localstack_module, "_settings", lambda run, _endpoint: run.write("broken.json", broken)
+        localstack_module, "_settings", lambda run, _endpoint, _localstack: run.write("broken.json", broken)
     )
 
     with pytest.raises(NotReadyError) as caught:

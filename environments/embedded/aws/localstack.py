@@ -9,7 +9,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from deployer.connections import ClusterIdentity
-from environments.embedded.aws.installation import NAME, PLUGINS
+from environments.embedded.aws.installation import NAME, PLUGINS, function_python
 from environments.embedded.aws.plugins.mita_localstack import settings
 from environments.embedded.aws.plugins.mita_localstack.access_keys import new_access_key, new_secret_key
 from environments.embedded.network import Network
@@ -23,6 +23,8 @@ PORT = 4566
 SERVICES = ("kms", "secretsmanager", "iam", "sts", "lambda", "s3", "logs", "cloudwatch", "sns", "ssm")
 TRAIL = "logs/cloudtrail.log"
 FAULTS = "aws.sock"
+IDLE_SECONDS = 60
+"""How long a function's process waits for the next invocation before it is ended."""
 
 _CLUSTER = f"{NAME}/cluster.json"
 _CHECK_SECONDS = 5
@@ -80,7 +82,7 @@ async def start_localstack(site: Site, *, cluster: ClusterIdentity | None = None
         ProcessSpec(
             name=NAME,
             argv=(str(site.tools[NAME]), "-m", "localstack.runtime.main"),
-            environment=_environment(site, address, _settings(site.run, endpoint)),
+            environment=_environment(site, address, _settings(site.run, endpoint, site.tools[NAME])),
             directory=site.run.directory(NAME),
             log=site.run.logs / f"{NAME}.log",
             ready=missing,
@@ -124,7 +126,7 @@ def introduce_cluster(
     run.write(_CLUSTER, described.model_dump_json())
 
 
-def _settings(run: RunDirectory, endpoint: AwsEndpoint) -> Path:
+def _settings(run: RunDirectory, endpoint: AwsEndpoint, localstack: Path) -> Path:
     given = settings.Settings(
         account=ACCOUNT,
         region=endpoint.region,
@@ -133,6 +135,7 @@ def _settings(run: RunDirectory, endpoint: AwsEndpoint) -> Path:
         cluster=run.root / _CLUSTER,
         trail=run.root / TRAIL,
         faults=run.root / FAULTS,
+        function_python=function_python(localstack),
     )
     return run.write(f"{NAME}/settings.json", given.model_dump_json())
 
@@ -150,6 +153,8 @@ def _environment(site: Site, address: str, given: Path) -> dict[str, str]:
         "LOCALSTACK_HOST": address,  # in the URLs that it hands out
         "SERVICES": ",".join(SERVICES),
         "STRICT_SERVICE_LOADING": "1",
+        "LAMBDA_RUNTIME_EXECUTOR": "process",  # ours: LocalStack's own needs Docker
+        "LAMBDA_KEEPALIVE_MS": str(IDLE_SECONDS * 1000),
         "HOME": str(site.run.directory(NAME, "home")),
         "TMPDIR": str(site.run.directory(NAME, "temporary")),
         "FILESYSTEM_ROOT": str(site.run.directory(NAME, "files")),

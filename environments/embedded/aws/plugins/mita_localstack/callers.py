@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 import threading
 from collections.abc import Mapping
@@ -217,8 +218,17 @@ def sent(context: RequestContext) -> SignedRequest:
         path=path,
         query=query,
         headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in raw],
-        body=context.request.get_data,
+        body=lambda: _body(context),
     )
+
+
+def _body(context: RequestContext) -> bytes:
+    data: bytes = context.request.get_data()
+    # A parameter that is the body's stream, such as a function's payload, would be at its end.
+    for name, value in (context.service_request or {}).items():
+        if value is context.request.stream:
+            context.service_request[name] = io.BytesIO(data)
+    return data
 
 
 def _user(access_key: str) -> tuple[Caller, str] | None:

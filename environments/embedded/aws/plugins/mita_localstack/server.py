@@ -7,11 +7,14 @@ before it calls itself ready.
 
 from __future__ import annotations
 
+import os
+
 from localstack import config
 from localstack.config import HostAndPort
 from localstack.runtime.runtime import LocalstackRuntime
 from localstack.runtime.server.core import RuntimeServer, RuntimeServerPlugin
 from localstack.runtime.server.twisted import TwistedRuntimeServer
+from localstack.runtime.shutdown import SHUTDOWN_HANDLERS
 from rolo.gateway import Gateway
 from rolo.serving.twisted import HeaderPreservingWSGIResource, HeaderPreservingWSGIResponse, TwistedGateway
 from twisted.internet import reactor
@@ -44,12 +47,21 @@ class LoopbackServer(TwistedRuntimeServer):  # type: ignore[misc]  # LocalStack 
             from .guard import Guard  # noqa: PLC0415  it needs LocalStack's handlers, which exist by now
 
             Guard(settings).install(gateway)
+            SHUTDOWN_HANDLERS.register(_end)
         site = TwistedGateway(gateway)
         served = site.resource.original
         served.original = _Resource(reactor, reactor.getThreadPool(), served.original._application)  # noqa: SLF001
         for address in listen:
             reactor.listenTCP(address.port, site, interface=address.host)
         LocalstackRuntime._wait_for_gateway = lambda _runtime: None  # noqa: SLF001  it asks localhost
+
+
+def _end() -> None:
+    """End at once: nothing of LocalStack's outlives it, and its own way waits seconds for each function."""
+    from .function_process import kill_all  # noqa: PLC0415  only now: functions need more than a start does
+
+    kill_all()
+    os._exit(0)
 
 
 class _Resource(HeaderPreservingWSGIResource):  # type: ignore[misc]  # as above

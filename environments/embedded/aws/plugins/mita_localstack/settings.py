@@ -23,6 +23,7 @@ class Settings(BaseModel):
         cluster: File with a `Cluster`; may come later, and be replaced.
         trail: File that audit records are appended to.
         faults: Unix socket where faults are set and cleared.
+        function_python: Python that runs Lambda functions; without it they are refused.
     """
 
     # An error would show the secret in LocalStack's log.
@@ -35,6 +36,7 @@ class Settings(BaseModel):
     cluster: Path
     trail: Path
     faults: Path
+    function_python: Path | None = None
 
     @field_serializer("secret_key", when_used="json")
     def _plain(self, value: SecretStr) -> str:
