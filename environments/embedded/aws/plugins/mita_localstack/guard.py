@@ -19,6 +19,7 @@ from .callers import Caller, Callers, Kind
 from .fault_socket import FaultServer
 from .faults import Delay, Faults, Refuse, Reset
 from .key_use import KeyUse
+from .rotations import Rotations
 from .server import ABORT
 from .settings import Cluster, Settings
 from .trail import Trail
@@ -47,6 +48,7 @@ class Guard:
         self._web_identities = WebIdentities()
         self._trail = Trail(settings.trail)
         self._keys = KeyUse(self._faults, self._trail)
+        self._rotations = Rotations(self._trail)
         FaultServer(settings.faults, self._faults).start()
 
     def install(self, gateway: Any) -> None:  # noqa: ANN401  LocalStack's gateway has no types
@@ -132,9 +134,13 @@ class Guard:
             )
 
     def _answer(self, chain: HandlerChain, response: Response, visit: Visit, caller: Caller) -> None:
-        """Answer what LocalStack does not have, or does not know."""
+        """Answer what LocalStack does not have, or does otherwise."""
         call = visit.call
         match call.service, call.operation:
+            case "secretsmanager", "RotateSecret":
+                _respond(chain, response, visit, self._rotations.rotate(call))
+            case "secretsmanager", "CancelRotateSecret":
+                _respond(chain, response, visit, self._rotations.cancel(call))
             case "eks", operation if operation in clusters.OPERATIONS:
                 _respond(chain, response, visit, clusters.answer(call, self._cluster()))
             case "cloudtrail", "LookupEvents":

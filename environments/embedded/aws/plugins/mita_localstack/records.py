@@ -95,6 +95,40 @@ def record(
     return made
 
 
+def service_event(service: str, name: str, *, account: str, region: str, resource: str) -> dict[str, Any]:
+    """Make the record of something that a service did by itself.
+
+    Args:
+        service: Such as ``secretsmanager``.
+        name: What happened.
+        account: In which account.
+        region: In which region.
+        resource: ARN of what it was about.
+    """
+    principal = f"{service}.amazonaws.com"
+    return {
+        "eventVersion": _VERSION,
+        "userIdentity": {"type": "AWSService", "accountId": account, "invokedBy": principal},
+        "eventTime": _timestamp(datetime.now(UTC)),
+        "eventSource": principal,
+        "eventName": name,
+        "awsRegion": region,
+        "sourceIPAddress": principal,
+        "userAgent": principal,
+        "requestParameters": None,
+        "responseElements": None,
+        "additionalEventData": {"SecretId": resource},
+        "requestID": str(uuid.uuid4()),
+        "eventID": str(uuid.uuid4()),
+        "readOnly": False,
+        "resources": [{"accountId": account, "type": _TYPES[service], "ARN": resource}],
+        "eventType": "AwsServiceEvent",
+        "managementEvent": True,
+        "recipientAccountId": account,
+        "eventCategory": "Management",
+    }
+
+
 def _hidden(given: Mapping[str, Any]) -> Iterator[str]:
     for name, value in given.items():
         if isinstance(value, str) and value and _shown(name, value) == _HIDDEN:
