@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -25,6 +25,7 @@ class Capability(enum.StrEnum):
     ROTATION = "rotation"
     IAM_ENFORCEMENT = "iam-enforcement"
     AUDIT_TRAIL = "audit-trail"
+    CLUSTER_AUDIT = "cluster-audit"
     ENCRYPTING_KMS = "encrypting-kms"
     ETCD_ACCESS = "etcd-access"
     CHANGES_ALLOWED = "changes-allowed"
@@ -93,3 +94,11 @@ class StoreReader(Protocol):
         Raises:
             MitaError: The store does not answer.
         """
+
+
+@runtime_checkable
+class ClusterAuditReader(Protocol):
+    """What an environment with the capability `cluster-audit` offers besides."""
+
+    def cluster_audit(self) -> Iterable[Mapping[str, Any]]:
+        """Yield the records of the API server's audit log, oldest first."""

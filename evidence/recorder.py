@@ -84,6 +84,11 @@ class Recorder:
         self._problems.append(self.redactor.redact(text))
 
     @property
+    def started(self) -> datetime:
+        """When the run began."""
+        return self._run.started
+
+    @property
     def results(self) -> tuple[ScenarioResult, ...]:
         """The scenarios that have ended, in their order."""
         return tuple(self._results)

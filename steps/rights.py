@@ -83,6 +83,7 @@ def assume(system: System, role: str, session: str) -> Clients:
 def scratch_role(system: System, policies: Mapping[str, Json]) -> Iterator[str]:
     """Make a role that the account may take on, and remove it at the end."""
     iam, name = system.aws("iam"), SCRATCH + secrets.token_hex(4)
+    system.plant_reader(name)
     principal = {"AWS": f"arn:aws:iam::{system.connections.account}:root"}
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))

@@ -22,6 +22,7 @@ from environments.protocol import Capability, Environment
 from evidence.model import Attachment, DeploymentSummary
 from evidence.recorder import Recorder
 from evidence.redaction import SHORTEST, Redactor
+from steps.audit import strangers
 from steps.deploying import COLLECTED, DEPLOYMENT_FILE, deploy, may_be_deployed, receipts_directory
 from steps.focus import Focus, describe
 from steps.system import Candidate, System
@@ -100,12 +101,21 @@ class FeatureSession:
         self._system = system
 
     def pytest_sessionfinish(self) -> None:
-        """Stop the environment if it was started here."""
-        self._system = None
+        """See who read secrets, and stop the environment if it was started here."""
+        system, self._system = self._system, None
+        if system is not None:
+            try:
+                for reading in self._strangers(system):
+                    self.recorder.problem(f"Somebody read a secret who is not meant to: {reading}.")
+            except Exception as error:  # noqa: BLE001  whatever it is, the run must not pass unexamined
+                self.recorder.problem(f"The audit trails could not be searched: {type(error).__name__}.")
         try:
             self.environment.stop()
         except MitaError as error:
             self.recorder.problem(f"The environment could not be stopped: {error}")
+
+    def _strangers(self, system: System) -> Iterable[object]:
+        return strangers(system, self.recorder.started)
 
     def _on_secret(self, name: str, value: SecretStr) -> None:
         if len(value.get_secret_value()) >= SHORTEST:  # a shorter one is a name, such as everybody's "apikey"

@@ -20,6 +20,8 @@ from deployer.shapes import Fields, parse
 from deployer.supplied import Supplied
 from environments.protocol import Environment
 
+_PLANTED = "planted-readers"  # names, random ones, a line each
+
 OnSecret = Callable[[str, SecretStr], None]
 
 
@@ -62,6 +64,18 @@ class System:
         self.on_secret = on_secret
         self.fingerprints = Fingerprints()
         self._clients: dict[str, Any] = {}
+
+    @property
+    def planted_readers(self) -> frozenset[str]:
+        """Who read secrets without being meant to, because a scenario of this or an earlier run made them."""
+        file = self.receipts / _PLANTED
+        return frozenset(file.read_text(encoding="utf-8").split()) if file.exists() else frozenset()
+
+    def plant_reader(self, name: str) -> None:
+        """Take note of a reader whom a scenario makes; the trails keep what it reads after the run."""
+        self.receipts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.receipts / _PLANTED).open("a", encoding="utf-8") as file:
+            file.write(f"{name}\n")
 
     @property
     def connections(self) -> Connections:

@@ -60,6 +60,7 @@ class EmbeddedEnvironment:
             Capability.CHANGES_ALLOWED,
             Capability.IAM_ENFORCEMENT,
             Capability.AUDIT_TRAIL,
+            Capability.CLUSTER_AUDIT,
         }
     )
 
@@ -236,6 +237,13 @@ class EmbeddedEnvironment:
             certificate=access.etcd_certificate,
             key=access.etcd_key,
         )
+
+    def cluster_audit(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the records of the API server's audit log, but for one that is still being written."""
+        with self.access.audit_log.open(encoding="utf-8") as log:
+            for line in log:
+                if line.endswith("\n"):
+                    yield json.loads(line)
 
     def collect(self, into: Path) -> None:
         """Copy the ends of all logs, the host's word on its processes, and the states of objects."""

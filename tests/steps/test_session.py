@@ -58,6 +58,10 @@ class FakeSession(FeatureSession):
         self.recorder.redactor.register("the password", "s3cr3t-value")
         self._system = self  # nobody here asks it for anything
 
+    def _strangers(self, system):
+        if (HERE / "unsearchable").exists():
+            raise OSError
+        return ["mallory read it"] if (HERE / "stranger").exists() else []
 
 def pytest_configure(config):
     recorder = Recorder(
@@ -168,3 +172,23 @@ def test_a_failure_collects_logs_without_the_values_that_they_showed(project: py
     assert notes == ["start", "collect", "stop"]
     assert (project.path / "report/environment/log").read_text() == "the value is [the password], so it is\n"
     done.stdout.fnmatch_lines(["*The value of the password was found in the environment's log.*"])
+
+
+@pytest.mark.parametrize(
+    ("planted", "told"),
+    [
+        ("stranger", "*Somebody read a secret who is not meant to: mallory read it.*"),
+        ("unsearchable", "*The audit trails could not be searched: OSError.*"),
+    ],
+)
+def test_a_run_in_which_a_stranger_may_have_read_a_secret_fails(
+    project: pytest.Pytester, planted: str, told: str
+) -> None:
+    (project.path / "features" / planted).touch()
+
+    done, notes = _run(project, "features")
+
+    done.assert_outcomes(passed=1, skipped=1)
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines([told])
+    assert notes == ["start", "stop"]

@@ -1,0 +1,46 @@
+Feature: Phase 7, validation
+
+  What was deployed is put to the test: its encryption, its audit trail, its rotations and its speed under load.
+
+  Rule: Every read of a secret is on record, and nobody reads who is not meant to
+
+    @P7.5 @needs-audit-trail @production-smoke
+    Scenario: Every read of production's secrets is by somebody who is meant to
+      When the reads of production's secrets in the last hour are looked up in AWS' audit trail
+      Then the operator's reads are among them
+      And every reader is one of these:
+        | reader               |
+        | the deployer         |
+        | the operator's role  |
+        | the rotation's role  |
+        | the smoke run's role |
+
+    @P7.5 @needs-audit-trail @needs-changes-allowed
+    Scenario: A reader who is not meant to is found by name
+      Given somebody read the application's key with a role of their own
+      When the reads of production's secrets in the last hour are looked up in AWS' audit trail
+      Then that reader is named as unexpected, with the session
+
+    @P7.5 @needs-audit-trail @needs-changes-allowed
+    Scenario: AWS' audit trail holds no value of a secret
+      Given somebody stored a value and read it again
+      When the records of AWS' audit trail about it are looked up
+      Then both are on record
+      And no record shows the value
+
+    @P7.5 @needs-cluster-audit
+    Scenario: Every read of the cluster's secrets is by somebody who is meant to
+      When the reads of the application's secrets are looked up in the cluster's audit log
+      Then the node's reads are among them
+      And every reader is one of these:
+        | reader                       |
+        | the cluster's administrator  |
+        | the cluster's own servers    |
+        | the node                     |
+        | the operator                 |
+
+    @P7.5 @needs-cluster-audit @needs-changes-allowed
+    Scenario: A service account that is not meant to read the cluster's secrets is found by name
+      Given a service account of its own read the application's key in the cluster
+      When the reads of the application's secrets are looked up in the cluster's audit log
+      Then that reader is named as unexpected
