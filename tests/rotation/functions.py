@@ -18,7 +18,7 @@ import secrets_manager
 from deployer import value_forms
 from deployer.connections import ServerLogin
 from secret_document import rendered
-from tests.rotation.in_memory import InMemorySecretsManager, StoredSecret
+from tests.rotation.in_memory import CURRENT, PENDING, InMemorySecretsManager, StoredSecret
 from tests.rotation.runs import Run
 from tests.rotation.servers import LOGINS
 
@@ -87,6 +87,18 @@ class Function:
         token = token or self.begin()
         for step in STEPS:
             self.call(step, token)
+        return token
+
+    def try_out(self) -> str:
+        """Do what Secrets Manager does to test a configuration: testSecret with the value that is current."""
+        token = new_id()
+        self.store.put_secret_value(
+            SecretId=self.secret.name,
+            ClientRequestToken=token,
+            SecretString=self.secret.text(CURRENT),
+            VersionStages=[PENDING],
+        )
+        self.call("testSecret", token)
         return token
 
 

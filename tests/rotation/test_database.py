@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 
 import pytest
 
+from deployer import value_forms
 from rotation_errors import (
     BusyError,
     ConfigurationError,
@@ -17,8 +18,9 @@ from rotation_errors import (
     SessionsOpenError,
     UnreachableError,
 )
+from secret_document import rendered
 from tests.rotation import gates
-from tests.rotation.functions import STEPS, Function, database_function
+from tests.rotation.functions import DATABASE_TEMPLATE, STEPS, Function, database_function
 from tests.rotation.in_memory import CURRENT, PENDING, PREVIOUS, InMemorySecretsManager
 from tests.rotation.runs import Run
 from tests.rotation.servers import Database
@@ -86,6 +88,20 @@ def test_a_password_in_use_is_not_changed(function: Function, database: Database
     for step in ("setSecret", "testSecret", "finishSecret"):
         function.call(step, token)
     assert database.accepts(function.secret.text(CURRENT))
+
+
+def test_a_configuration_can_be_tried_out(function: Function, database: Database) -> None:
+    token = function.try_out()
+    assert function.secret.versions[token].labels == {PENDING}
+    assert database.accepts(function.secret.text(CURRENT))
+
+    fields = json.loads(function.secret.text(CURRENT)) | {"password": value_forms.invent("base64-256")}
+    fields["connection_string"] = rendered(DATABASE_TEMPLATE, fields)
+    current = function.secret.holder(CURRENT)
+    assert current is not None
+    function.secret.versions[current].text = json.dumps(fields)
+    with pytest.raises(NotAcceptedError):
+        function.try_out()
 
 
 def test_a_login_that_is_refused_is_not_promoted(function: Function, database: Database) -> None:

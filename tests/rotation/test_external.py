@@ -100,8 +100,15 @@ def test_a_value_of_another_form_is_refused(function: Function, broken: object) 
 def test_the_current_value_is_no_new_one(function: Function) -> None:
     token = supply(function, json.loads(function.secret.text(CURRENT)))
 
-    with pytest.raises(InvalidSecretError, match="the current one"):
-        function.call("testSecret", token)
+    for step in ("setSecret", "finishSecret"):
+        with pytest.raises(InvalidSecretError, match="the current one"):
+            function.call(step, token)
+
+
+def test_a_configuration_can_be_tried_out(function: Function) -> None:
+    token = function.try_out()
+
+    assert function.secret.versions[token].labels == {PENDING}
 
 
 def test_a_secret_without_forms_is_refused(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,6 +78,14 @@ def test_what_is_pending_must_be_new_and_strong(function: Function) -> None:
         assert value not in str(caught.value)
 
 
+def test_a_configuration_can_be_tried_out(function: Function) -> None:
+    token = function.try_out()
+
+    assert function.secret.versions[token].labels == {"AWSPENDING"}
+    with pytest.raises(InvalidSecretError, match="the current one"):
+        function.call("finishSecret", token)
+
+
 def test_an_overtaken_rotation_stops(function: Function) -> None:
     token = function.begin()
     function.call("createSecret", token)

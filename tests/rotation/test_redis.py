@@ -11,6 +11,7 @@ import pytest
 import redis
 
 import redis_rotation
+from deployer import value_forms
 from rotation_errors import (
     BusyError,
     InvalidSecretError,
@@ -19,8 +20,9 @@ from rotation_errors import (
     RotationError,
     UnreachableError,
 )
+from secret_document import rendered
 from tests.rotation import gates
-from tests.rotation.functions import STEPS, Function, cache_function
+from tests.rotation.functions import CACHE_TEMPLATE, STEPS, Function, cache_function
 from tests.rotation.in_memory import CURRENT, PENDING, PREVIOUS, InMemorySecretsManager
 from tests.rotation.runs import Run
 from tests.rotation.servers import Cache
@@ -71,6 +73,20 @@ def test_clients_stay_connected(function: Function, cache: Cache) -> None:
         function.rotate()
         function.rotate()
         assert client.client_id() == connection
+
+
+def test_a_configuration_can_be_tried_out(function: Function, cache: Cache) -> None:
+    token = function.try_out()
+    assert function.secret.versions[token].labels == {PENDING}
+    assert cache.accepts(function.secret.text(CURRENT))
+
+    fields = json.loads(function.secret.text(CURRENT)) | {"password": value_forms.invent("base64-256")}
+    fields["connection_string"] = rendered(CACHE_TEMPLATE, fields)
+    current = function.secret.holder(CURRENT)
+    assert current is not None
+    function.secret.versions[current].text = json.dumps(fields)
+    with pytest.raises(NotAcceptedError):
+        function.try_out()
 
 
 def test_a_password_that_is_refused_is_not_promoted(function: Function, cache: Cache) -> None:

@@ -113,10 +113,19 @@ class DatabaseRotation(Rotation):
 
     def prove(self, secret: Secret, current: Version, pending: Version) -> None:  # noqa: ARG002
         """Log in with the pending value and read."""
-        login = self._checked(current, pending)
-        refusal = self._refusal(pending)
+        self._checked(current, pending)
+        self._accepted(pending)
+
+    def try_out(self, current: Version) -> None:
+        """Log in with the current value and read."""
+        self._other(current)
+        self._accepted(current)
+
+    def _accepted(self, version: Version) -> None:
+        refusal = self._refusal(version)
         if refusal is not None:
             remedy = "setSecret can be repeated: rotate again."
+            login = version.text_of("username")
             raise NotAcceptedError(
                 f"login {login}", expected="to get in and read", seen=refusal, remedy=remedy
             )

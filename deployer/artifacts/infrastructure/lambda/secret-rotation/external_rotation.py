@@ -48,22 +48,26 @@ class ExternalRotation(Rotation):
 
     def prove(self, secret: Secret, current: Version, pending: Version) -> None:  # noqa: ARG002
         """Check the form of every field."""
-        forms = self._forms.get(pending.secret)
+        self.try_out(pending)
+        if pending.fields() == current.fields():
+            raise pending.invalid("a new value", "the current one")
+
+    def try_out(self, current: Version) -> None:
+        """Check the form of every field."""
+        forms = self._forms.get(current.secret)
         if forms is None:
             raise ConfigurationError(
                 "SECRET_FORMS",
-                expected=f"the forms of {pending.secret}",
+                expected=f"the forms of {current.secret}",
                 seen="none",
                 remedy="Add them to the function's environment variable.",
             )
-        if set(pending.fields()) != set(forms):
-            raise pending.invalid(f"the fields {', '.join(forms)}", "others")
+        if set(current.fields()) != set(forms):
+            raise current.invalid(f"the fields {', '.join(forms)}", "others")
         for name, form in forms.items():
-            fault = value_forms.fault(form, pending.text_of(name))
+            fault = value_forms.fault(form, current.text_of(name))
             if fault is not None:
-                raise pending.invalid(f"{name} to be {value_forms.FORMS[form].description}", fault)
-        if pending.fields() == current.fields():
-            raise pending.invalid("a new value", "the current one")
+                raise current.invalid(f"{name} to be {value_forms.FORMS[form].description}", fault)
 
 
 def _forms(text: str) -> Mapping[str, Mapping[str, str]]:

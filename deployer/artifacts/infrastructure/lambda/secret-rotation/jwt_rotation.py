@@ -69,6 +69,11 @@ class JwtRotation(Rotation):
                 remedy="setSecret can be repeated: rotate again.",
             )
 
+    def try_out(self, current: Version) -> None:
+        """See that both values can be read."""
+        current.text_of("value")
+        self._previous.current().text_of("value")
+
 
 def _check(current: Version, pending: Version) -> None:
     fault = value_forms.fault(VALUE_FORM, pending.text_of("value"))

@@ -120,13 +120,21 @@ class RedisRotation(Rotation):
     def prove(self, secret: Secret, current: Version, pending: Version) -> None:  # noqa: ARG002
         """Log in with the pending password."""
         self._check(current, pending)
+        self._accepted(pending)
+
+    def try_out(self, current: Version) -> None:
+        """Log in with the current password."""
+        self._check(current, current)
+        self._accepted(current)
+
+    def _accepted(self, version: Version) -> None:
         try:
-            with closing(self._client(pending, self._user, pending.text_of("password"))) as client:
+            with closing(self._client(version, self._user, version.text_of("password"))) as client:
                 client.ping()
         except AuthenticationError:
             raise NotAcceptedError(
                 f"user {self._user}",
-                expected="to get in with the pending password",
+                expected="to get in with the password",
                 seen="refused",
                 remedy="setSecret can be repeated: rotate again.",
             ) from None

@@ -93,6 +93,10 @@ class Rotation(ABC):
     def prove(self, secret: Secret, current: Version, pending: Version) -> None:
         """Raise unless the pending value is accepted; changes nothing."""
 
+    @abstractmethod
+    def try_out(self, current: Version) -> None:
+        """Raise unless a rotation could begin: the current value is accepted; changes nothing."""
+
 
 def handle(event: Any, make: Callable[[Mapping[str, str], Secret], Rotation]) -> None:  # noqa: ANN401  from Lambda
     """Do one step of a rotation.
@@ -149,6 +153,10 @@ def _do(request: Request, secret: Secret, rotation: Rotation) -> str:
                 seen="none yet",
                 remedy="createSecret comes first.",
             )
+        if request.step is Step.TEST and pending.text == current.text:
+            # No rotation: Secrets Manager tries out a new configuration with the value that there is.
+            rotation.try_out(current)
+            return "tried out"
         if request.step is Step.SET:
             rotation.put_in_place(secret, current, pending)
         else:
