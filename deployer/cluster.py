@@ -72,9 +72,29 @@ class Cluster:
         Raises:
             ClusterError: The answer is an error.
         """
+        return json.loads(self._send(method, path, body=body, content=content, query=query))
+
+    def text(self, path: str) -> str:
+        """Read what is served as text, such as a pod's own page.
+
+        Raises:
+            ClusterError: The answer is an error.
+        """
+        return self._send("GET", path, body=None, content="json", query={}, accept="*/*").decode()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object,
+        content: str,
+        query: Mapping[str, str],
+        accept: str = "application/json",
+    ) -> bytes:
         if query:
             path += "?" + urlencode(query)
-        headers = {"Accept": "application/json", "Content-Type": f"application/{content}"}
+        headers = {"Accept": accept, "Content-Type": f"application/{content}"}
         parameters = self._client.param_serialize(
             method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
@@ -82,7 +102,7 @@ class Cluster:
         data: bytes = response.read()  # type: ignore[no-untyped-call]  # the client's REST layer has no types
         if not 200 <= response.status <= 299:  # noqa: PLR2004  HTTP's range of success
             raise _error(response.status, data)
-        return json.loads(data)
+        return data
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
         """Find where a kind is served; None when the cluster does not serve it (yet)."""

@@ -19,6 +19,7 @@ _COMMANDS = {
     "env": "mita.environment_commands:env",
     "plan": "mita.deployment_commands:plan",
     "deploy": "mita.deployment_commands:deploy",
+    "rotate": "mita.rotation_commands:rotate",
     "render": "mita.handwork_commands:render",
     "report": "mita.evidence_commands:report",
 }
