@@ -11,7 +11,6 @@ import shlex
 from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
@@ -20,7 +19,7 @@ from evidence.assessment import Assessment, assess
 from evidence.catalogue import CataloguedFeature
 from evidence.criteria import Criterion
 from evidence.model import Attachment, DeploymentSummary, Phase, Run, ScenarioResult, Status, save_run
-from evidence.redaction import Redactor
+from evidence.redaction import Redactor, redact_strings
 from evidence.report import write_report
 from evidence.scenario_log import ScenarioLog
 
@@ -229,23 +228,13 @@ class Recorder:
         return ScenarioLog(file, self._scenarios[file, template.name], example)
 
     def _redacted(self, result: ScenarioResult) -> ScenarioResult:
-        return ScenarioResult.model_validate(_redact_strings(result.model_dump(), self.redactor))
+        return ScenarioResult.model_validate(redact_strings(result.model_dump(), self.redactor.redact))
 
     def _redact(self, report: pytest.TestReport) -> None:
         """Replace what shows a secret value in what pytest prints and writes."""
         if self.redactor.find(report.longreprtext):
             report.longrepr = self.redactor.redact(report.longreprtext)
         report.sections = [(title, self.redactor.redact(text)) for title, text in report.sections]
-
-
-def _redact_strings(value: Any, redactor: Redactor) -> Any:  # noqa: ANN401  any JSON value
-    if isinstance(value, str):
-        return redactor.redact(value)
-    if isinstance(value, dict):
-        return {key: _redact_strings(entry, redactor) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redact_strings(entry, redactor) for entry in value]
-    return value
 
 
 def _reason(call: pytest.CallInfo[None]) -> str:

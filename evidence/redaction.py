@@ -8,9 +8,10 @@ import json
 import mmap
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -113,6 +114,17 @@ class Redactor:
 
     def _find(self, data: bytes | mmap.mmap) -> tuple[str, ...]:
         return tuple(sorted({name for form, name in self._names.items() if data.find(form.encode()) >= 0}))
+
+
+def redact_strings(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: ANN401  any value that JSON can hold
+    """Return a value as JSON has it with every text in it redacted; the names of fields stay."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: redact_strings(entry, redact) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_strings(entry, redact) for entry in value]
+    return value
 
 
 def _forms(value: str) -> set[str]:
