@@ -216,11 +216,10 @@ class SteadyStateProbe(Event):
 
 
 class LoadInterval(Event):
-    """One second of load, for one kind of request or for all of them.
+    """One second of load, whatever the requests.
 
     Attributes:
         load: The load run that it belongs to.
-        request: The request's name; empty where it stands for all requests of this second.
         count: Requests that ended in it, failed ones included.
         failed: How many of them failed.
         p50: Median latency in seconds; None without requests.
@@ -230,7 +229,6 @@ class LoadInterval(Event):
 
     kind: Literal["load-interval"] = "load-interval"
     load: str
-    request: str = ""
     count: int = Field(ge=0)
     failed: int = Field(default=0, ge=0)
     p50: float | None = None
