@@ -11,6 +11,8 @@ from evidence.catalogue import CataloguedFeature, CataloguedScenario
 from evidence.criteria import Criterion
 from evidence.model import Run, ScenarioResult, Status, expected_steps
 
+_TOLD_FINDINGS = 3
+
 
 class Verdict(StrEnum):
     """What a release manager may conclude."""
@@ -93,7 +95,7 @@ def assess(run: Run) -> Assessment:
     features = tuple(_reconciled(run))
     scenarios = [scenario for feature in features for scenario in feature.scenarios]
     criteria = tuple(_criterion(criterion, scenarios) for criterion in run.criteria)
-    failures = [*run.problems, *_count(scenarios, Status.FAILED, "failed")]
+    failures = [*run.problems, *_findings(run), *_count(scenarios, Status.FAILED, "failed")]
     gaps = [
         *_count(scenarios, Status.NOT_RUN, "did not run"),
         *_count(scenarios, Status.SKIPPED, "was skipped", "were skipped"),
@@ -164,6 +166,18 @@ def _count(scenarios: Iterable[ScenarioResult], status: Status, one: str, many: 
     if not number:
         return []
     return [f"1 scenario {one}." if number == 1 else f"{number} scenarios {many or one}."]
+
+
+def _findings(run: Run) -> list[str]:
+    """Name the checks that do not hold, each with its first findings; the report has all of them."""
+    reasons = []
+    for check in run.observed.checks:
+        told = [finding.text for finding in check.findings[:_TOLD_FINDINGS]]
+        if (more := len(check.findings) - len(told)) > 0:
+            told.append(f"And {more} more.")
+        if told:
+            reasons.append(f"{check.title}: {' '.join(told)}")
+    return reasons
 
 
 def _interrupted(run: Run) -> list[str]:

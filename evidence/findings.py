@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,6 +46,22 @@ class CheckResult(BaseModel):
     scenario: str = ""
     entries: int
     findings: tuple[Finding, ...]
+
+
+class Hold(Protocol):
+    """Takes what checkers found, for the report and for the scenario at hand."""
+
+    def __call__(self, title: str, history: Sequence[Entry], /, *findings: Iterable[Finding]) -> None:
+        """Keep the result of a check.
+
+        Args:
+            title: What was to be shown.
+            history: What was looked at.
+            findings: What each checker returned.
+
+        Raises:
+            AssertionError: There is a finding.
+        """
 
 
 def finding(checker: str, text: str, entries: Iterable[Entry] = ()) -> Finding:

@@ -20,7 +20,7 @@ from evidence.events import (
     RotationStep,
     SecretWritten,
 )
-from evidence.findings import events
+from evidence.findings import Finding, events, finding
 from evidence.timeline import merge
 
 
@@ -125,6 +125,20 @@ def ledger(history: Iterable[Entry]) -> tuple[LedgerTable, ...]:
     records = rotations(history)
     bounds = sorted({record.bound for record in records}, key=lambda bound: (bound is None, bound or 0.0))
     return tuple(_table(bound, [record for record in records if record.bound == bound]) for bound in bounds)
+
+
+def bounds_kept(tables: Iterable[LedgerTable]) -> tuple[Finding, ...]:
+    """Every bound that was promised is kept."""
+    return tuple(
+        finding(
+            "propagation bound",
+            f"{hop.hop}: p95 is {'missing' if hop.p95 is None else f'{hop.p95:.3f} s'}, "
+            f"{hop.missing} of {hop.seen + hop.missing} are missing; promised is {hop.bound:g} s for all.",
+        )
+        for table in tables
+        for hop in table.hops
+        if hop.bound is not None and not hop.kept
+    )
 
 
 def rotations(history: Iterable[Entry]) -> tuple[RotationRecord, ...]:

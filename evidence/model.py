@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deployer.errors import ConfigurationError
 from evidence.catalogue import CataloguedFeature, CataloguedScenario
 from evidence.criteria import Criterion
+from evidence.observation import Observed
 
 RESULTS_FILE = "results.json"
 
@@ -169,6 +170,7 @@ class Run(_Record):
         criteria: The promises as they stood.
         features: The feature files as they stood.
         scenarios: Results, in the order in which they ran.
+        observed: What the run's history amounts to: checks, propagation, load.
     """
 
     environment: str
@@ -181,6 +183,7 @@ class Run(_Record):
     criteria: tuple[Criterion, ...] = ()
     features: tuple[CataloguedFeature, ...] = ()
     scenarios: tuple[ScenarioResult, ...] = ()
+    observed: Observed = Observed()
 
 
 def save_run(run: Run, directory: Path) -> Path:

@@ -6,6 +6,7 @@ out, or that an interruption cut short.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shlex
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -15,17 +16,23 @@ from pathlib import Path
 import pytest
 from pytest_bdd.scenario import scenario_wrapper_template_registry
 
-from evidence.assessment import Assessment, assess
+from deployer.errors import MitaError
+from evidence.assessment import Assessment, Verdict, assess
 from evidence.catalogue import CataloguedFeature
 from evidence.criteria import Criterion
+from evidence.events import Entry
+from evidence.findings import Finding, Hold
 from evidence.model import Attachment, DeploymentSummary, Phase, Run, ScenarioResult, Status, save_run
+from evidence.observation import Observation, Observed
 from evidence.redaction import Redactor, redact_strings
-from evidence.report import write_report
+from evidence.report import caption, write_report
 from evidence.scenario_log import ScenarioLog
+from evidence.timeline import Timeline
 
 JUNIT_FILE = "junit.xml"
 NOT_EXERCISED = pytest.StashKey[str]()
 """On an item: why the environment cannot show it.  Its skip is then no gap in the run."""
+
 
 _PHASES: dict[str | None, Phase] = {"setup": Phase.SET_UP, "call": Phase.STEPS, "teardown": Phase.CLEAN_UP}
 _log = logging.getLogger(__name__)
@@ -43,6 +50,7 @@ class Recorder:
         collectors: Asked for evidence when a scenario fails.
         versions: What ran, by name; filled by whoever knows.
         deployment: What was deployed before the features ran.
+        observation: Keeps the run's timeline and the checks that are made of it.
         assessment: The judgement, once the session has ended.
     """
 
@@ -60,6 +68,7 @@ class Recorder:
         self.collectors: list[Callable[[pytest.Item], Iterable[Attachment]]] = []
         self.versions: dict[str, str] = {}
         self.deployment: DeploymentSummary | None = None
+        self.observation = Observation(directory, self.redactor.redact)
         self.assessment: Assessment | None = None
         self._features_directory = features_directory
         self._run = Run(
@@ -91,6 +100,32 @@ class Recorder:
     def results(self) -> tuple[ScenarioResult, ...]:
         """The scenarios that have ended, in their order."""
         return tuple(self._results)
+
+    # ---- what steps ask for
+
+    @pytest.fixture(name="observation")
+    def _observation(self) -> Observation:
+        """The run's timeline and its checks."""
+        return self.observation
+
+    @pytest.fixture(name="timeline")
+    def _timeline(self) -> Timeline:
+        """The run's timeline, to append to."""
+        return self.observation.timeline
+
+    @pytest.fixture(name="hold")
+    def _hold(self, request: pytest.FixtureRequest) -> Hold:
+        """Keeps the result of a check for the report, and fails the scenario with its findings."""
+        log = self._logs.get(request.node.nodeid)
+        scenario = caption(log.result()) if log is not None else ""
+
+        def hold(title: str, history: Sequence[Entry], *findings: Iterable[Finding]) -> None:
+            found = itertools.chain.from_iterable(findings)
+            made = self.observation.check(title, history, found, scenario=scenario)
+            if made.findings:
+                raise AssertionError("\n".join([f"{title}:", *(each.text for each in made.findings)]))
+
+        return hold
 
     # ---- the course of a scenario
 
@@ -186,7 +221,8 @@ class Recorder:
             self.problem(f"The value of {name} was found in {Path(place).relative_to(self.directory)}.")
         if leaks:
             self._finish()
-        if self._problems and session.exitstatus == pytest.ExitCode.OK:
+        failed = self.assessment is not None and self.assessment.verdict is Verdict.FAILED
+        if failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -199,11 +235,18 @@ class Recorder:
             terminalreporter.line(f"Report: {self.directory / 'report.html'}")
 
     def _finish(self) -> None:
-        run = self._save(finished=datetime.now(UTC))
+        run = self._save(finished=datetime.now(UTC), observed=self._observed())
         self.assessment = assess(run)
         write_report(run, self.directory)
 
-    def _save(self, *, finished: datetime | None = None) -> Run:
+    def _observed(self) -> Observed:
+        try:
+            return self.observation.observed()
+        except MitaError as error:
+            self.problem(f"The run's history cannot be used: {error}")
+            return Observed(checks=self.observation.checks)
+
+    def _save(self, *, finished: datetime | None = None, observed: Observed | None = None) -> Run:
         run = self._run.model_copy(
             update={
                 "finished": finished,
@@ -212,6 +255,7 @@ class Recorder:
                 "versions": dict(self.versions),
                 "deployment": self.deployment,
                 "scenarios": self.results,
+                "observed": observed or Observed(checks=self.observation.checks),
             }
         )
         save_run(run, self.directory)

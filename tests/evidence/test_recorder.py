@@ -56,6 +56,9 @@ BINDINGS = """
 import pytest
 from pytest_bdd import given, scenarios, then, when, parsers
 
+from evidence.checkers import steady_around_faults, steady_clock
+from evidence.events import FaultHealed, FaultInjected, SteadyStateProbe
+
 scenarios("one.feature")
 
 
@@ -103,6 +106,19 @@ def _():
 @then(parsers.parse('"{key}" is good'))
 def _(key):
     assert key != "bad", f"{key} is not good"
+
+
+@when("a fault comes and goes")
+def _(timeline):
+    timeline.append(SteadyStateProbe(what="ready", holds=True))
+    timeline.append(FaultInjected(fault="1", what="s3cr3t-value was lost"))
+    timeline.append(FaultHealed(fault="1"))
+
+
+@then("the steady state returns")
+def _(hold, observation):
+    history = observation.history()
+    hold("It returns", history, steady_around_faults(history), steady_clock(history))
 
 
 @when("it takes long")
@@ -304,6 +320,48 @@ def test_a_value_that_reaches_the_report_directory_fails_the_run(pytester: pytes
     assert run.problems == ("The value of the password was found in x.log.",)
     assert assess(run).verdict is Verdict.FAILED
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_finding_of_a_step_fails_its_scenario_and_is_in_the_verdict(
+    pytester: pytest.Pytester,
+) -> None:
+    run, result = recorded(
+        pytester, "Scenario: Fault\nWhen a fault comes and goes\nThen the steady state returns"
+    )
+
+    check, healing = run.observed.checks
+    assert (check.title, check.scenario, check.entries) == ("It returns", "Fault", 3)
+    text = "Nobody asked whether it holds after [the password] was lost: ready."
+    assert [finding.text for finding in check.findings] == [text]
+    assert (healing.title, healing.findings) == ("Every fault is healed", ())
+    assert text in only(run).failure
+    assert only(run).status is Status.FAILED
+    assert assess(run).reasons[0] == f"It returns: {text}"
+    assert "s3cr3t" not in (pytester.path / "report" / "timeline.jsonl").read_text()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_finding_of_the_whole_run_fails_it_though_every_scenario_passed(pytester: pytest.Pytester) -> None:
+    lay(pytester, "Scenario: Fault\nWhen a fault comes and goes\nThen it holds")
+    pytester.makepyfile(test_it=BINDINGS.replace('timeline.append(FaultHealed(fault="1"))', ""))
+
+    result = pytester.runpytest()
+
+    run = load_run(pytester.path / "report")
+    assert only(run).status is Status.PASSED
+    assert assess(run).reasons[0] == "Every fault is healed: [the password] was lost was never healed."
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_history_that_cannot_be_read_fails_the_run(pytester: pytest.Pytester) -> None:
+    lay(pytester, "Scenario: Fine\nThen it holds")
+    (pytester.path / "report").mkdir()
+    (pytester.path / "report" / "timeline.jsonl").write_text("{}\n")
+
+    pytester.runpytest()
+
+    (problem,) = load_run(pytester.path / "report").problems
+    assert "timeline.jsonl, line 1" in problem
 
 
 def test_an_interrupted_run_reports_what_it_had(pytester: pytest.Pytester) -> None:
