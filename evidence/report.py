@@ -6,17 +6,22 @@ import itertools
 import re
 import secrets
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup, escape
 
 from evidence.assessment import Assessment, CriterionResult, Standing, assess
+from evidence.chart import clock, draw
+from evidence.ledger import Hop
+from evidence.marks import stretches
 from evidence.model import Run, ScenarioResult, Status, write_atomically
 
 REPORT_FILE = "report.html"
 LATEST = "latest"
+LIMIT = 0.5
+"""Seconds: the line in the picture of latency, where the guide wants the p95 to stay below."""
 
 _SECONDS_IN_A_MINUTE = 60
 
@@ -60,7 +65,13 @@ def render(run: Run, assessment: Assessment) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "token": token, "code": code}
+    environment.filters |= {
+        "duration": duration,
+        "token": token,
+        "code": code,
+        "moment": moment,
+        "clock": clock,
+    }
     scenarios = assessment.scenarios
     return environment.get_template("report.html.j2").render(
         run=run,
@@ -69,6 +80,12 @@ def render(run: Run, assessment: Assessment) -> str:
         failed=[scenario for scenario in scenarios if scenario.status is Status.FAILED],
         sections=list(_sections(assessment.criteria)),
         seconds=(run.finished - run.started).total_seconds() if run.finished else None,
+        charts=[
+            (load, draw(load, run.observed.marks, threshold=LIMIT), stretches(load, run.observed.marks))
+            for load in run.observed.loads
+        ],
+        limit=LIMIT,
+        Hop=Hop,
         Status=Status,
         Standing=Standing,
         caption=caption,
@@ -85,6 +102,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def moment(seconds: float) -> str:
+    """Write a moment, in seconds since the epoch, as a time of day in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S.%f}"[:-3]
+
+
 def token(text: str) -> str:
     """Write a status as a CSS class."""
     return text.replace(" ", "-")
@@ -96,9 +118,14 @@ def code(text: str) -> Markup:
 
 
 def caption(scenario: ScenarioResult) -> str:
-    """Write a scenario's title, with the example that it ran with."""
-    example = ", ".join(dict.fromkeys(scenario.example.values()))
-    return f"{scenario.title} ({example})" if example else scenario.title
+    """Write a scenario's title with the example that it ran with: in its place, or after it."""
+    title, rest = scenario.title, []
+    for name, value in scenario.example.items():
+        if f"<{name}>" in title:
+            title = title.replace(f"<{name}>", value)
+        else:
+            rest.append(value)
+    return f"{title} ({', '.join(dict.fromkeys(rest))})" if rest else title
 
 
 def _sections(criteria: Sequence[CriterionResult]) -> Iterator[tuple[str, list[CriterionResult]]]:

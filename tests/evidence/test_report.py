@@ -23,6 +23,7 @@ from evidence.report import caption, code, duration, new_directory, point_latest
 from tests.evidence.runs import WHEN, catalogued, criterion, feature, result, run
 
 TEMPLATE = Path(__file__).parents[2] / "evidence" / "templates" / "report.html.j2"
+TEMPLATES = [*TEMPLATE.parent.iterdir()]
 VOID = {"meta", "br"}
 
 
@@ -148,12 +149,19 @@ def test_a_caption_names_each_value_of_the_example_once() -> None:
     assert caption(scenario) == "It is refused (region, b)"
 
 
+def test_a_caption_has_the_example_where_the_title_asks_for_it() -> None:
+    scenario = result("It is closed to <a token>", Status.PASSED, example={"a token": "none", "reason": "b"})
+
+    assert caption(scenario) == "It is closed to none (b)"
+
+
 def test_nothing_is_fetched() -> None:
     parsed = page(whole_run())
 
     assert not list(parsed.having("src"))
     assert all(target.startswith("#") for target in parsed.having("href"))
-    assert not re.search(r"https?:|url\(|@import", TEMPLATE.read_text())
+    for template in TEMPLATES:
+        assert not re.search(r"https?:|url\(|@import", template.read_text()), template
 
 
 def test_every_link_leads_somewhere_and_every_id_is_one() -> None:
