@@ -16,10 +16,12 @@ class Fingerprints:
 
     The key is born with the object and never leaves it: a fingerprint in a log can
     neither be matched with one of another run nor be searched for by guessing values.
+    Only an application whose own fingerprints are to be compared is given a key to share,
+    made for one run.
     """
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+    def __init__(self, key: SecretStr | None = None) -> None:
+        self._key = secrets.token_bytes(32) if key is None else key.get_secret_value().encode()
 
     def of(self, value: SecretStr | str | bytes) -> str:
         """Return the HMAC-SHA256 of a value, in hexadecimal."""
