@@ -44,3 +44,19 @@ Feature: Phase 7, validation
       Given a service account of its own read the application's key in the cluster
       When the reads of the application's secrets are looked up in the cluster's audit log
       Then that reader is named as unexpected
+
+  Rule: Rotations and load do not trouble those who work with MITA
+
+    @P7.3 @needs-rotation @needs-changes-allowed
+    Scenario: A value that others issue is rotated by hand and picked up
+      Given a new value for "monitoring/sentry-dsn" from its issuer
+      When the secret "monitoring/sentry-dsn" is rotated
+      Then exactly one version is current, and it is the new one
+      And every pod uses the new value
+      And the application is healthy
+
+    @P7.4 @needs-changes-allowed
+    Scenario: The guide's load, in a sixteenth of its time, is answered in time
+      When the guide's load is put on the application
+      Then every answer had status 200, and signing in none of 500 or above
+      And 95 of 100 were answered within 500 ms

@@ -12,6 +12,7 @@ from evidence.criteria import Criterion
 DIRECTORY = Path(__file__).parent
 CRITERIA_FILE = DIRECTORY / "criteria.toml"
 PRODUCTION_SMOKE = "production-smoke"
+CHAOS = "chaos"
 NEEDS = "needs-"
 CRITERION_TAG = re.compile(r"[A-Z]\d+(\.\d+)?")
 
@@ -21,6 +22,7 @@ def registered(criteria: Iterable[Criterion]) -> dict[str, str]:
     tags = {criterion.id: f"{criterion.section}: {criterion.text}" for criterion in criteria}
     tags |= {NEEDS + capability: f"needs an environment that has {capability}" for capability in Capability}
     tags[PRODUCTION_SMOKE] = "only reads, so it may run against production"
+    tags[CHAOS] = "breaks or forces something under load, and sees it put right"
     return tags
 
 

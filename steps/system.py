@@ -121,7 +121,15 @@ class System:
             AssertionError: It is no JSON object of texts and numbers.
         """
         answer = self.aws("secretsmanager").get_secret_value(SecretId=self.full_name(secret))
-        fields = parse(answer["SecretString"])
+        return self.fields(answer["SecretString"], secret)
+
+    def fields(self, text: str, secret: str) -> Fields:
+        """Read a value of a secret.
+
+        Raises:
+            AssertionError: It is no JSON object of texts and numbers.
+        """
+        fields = parse(text)
         assert fields is not None, f"the value of {secret} is no JSON object of texts and numbers"
         for name in self.desired.secret(secret).confidential():
             value = fields.get(name)

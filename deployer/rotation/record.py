@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
-CURRENT_MOVED = "AWSCURRENT moved"
+
+
+class Kind(StrEnum):
+    """What a hop can be."""
+
+    STORED = "new value stored"
+    STEP = "step done"
+    CURRENT = "AWSCURRENT moved"
+    LOGIN = "login"
+    COPY = "cluster's copy"
+    POD = "pod"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +25,23 @@ class Hop:
     """A moment on the way of a new value from Secrets Manager to those who use it.
 
     Attributes:
-        name: What happened.
+        kind: What happened.
+        subject: To what: the step, the login, the Secret or the pod; empty where there is only one.
         at: When, by the wall clock of the machine that saw it.
         seconds: Since the rotation was asked for.
+        detail: The resource version of a copy.
     """
 
-    name: str
+    kind: Kind
+    subject: str
     at: datetime
     seconds: float
+    detail: str = ""
+
+    @property
+    def name(self) -> str:
+        """What to show a person."""
+        return self.subject if self.kind is Kind.STEP else f"{self.kind} {self.subject}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +62,15 @@ class Rotated:
     began: datetime
     hops: tuple[Hop, ...]
 
-    def seconds(self, name: str) -> float:
-        """Return when a hop was seen, in seconds since the beginning.
-
-        Raises:
-            LookupError: There was no such hop.
-        """
-        for hop in self.hops:
-            if hop.name == name:
-                return hop.seconds
-        raise LookupError(name)
+    def of(self, kind: Kind) -> tuple[Hop, ...]:
+        """Return the hops of one kind."""
+        return tuple(hop for hop in self.hops if hop.kind is kind)
 
     @property
     def propagation(self) -> float:
-        """Seconds from the moment that the new value became current until the last pod used it."""
-        return max(hop.seconds for hop in self.hops) - self.seconds(CURRENT_MOVED)
+        """Seconds from the moment that the new value became current until the last consumer used it."""
+        (current,) = self.of(Kind.CURRENT)
+        return max(hop.seconds for hop in self.hops) - current.seconds
 
 
 def now() -> datetime:

@@ -24,7 +24,7 @@ from deployer.progress import Progress, Step, silent
 from deployer.rotation import function_log
 from deployer.rotation.consumers import Consumers, renewed
 from deployer.rotation.logins import provable, require_accepted
-from deployer.rotation.record import CURRENT_MOVED, Hop, Rotated, now
+from deployer.rotation.record import Hop, Kind, Rotated, now
 from deployer.shapes import Fields, parse
 from deployer.supplied import Supplied, require_form
 
@@ -232,7 +232,7 @@ class Rotator:
             SecretString=_json(mine),
             VersionStages=[PENDING],
         )
-        self._hop("new value stored")
+        self._hop(Kind.STORED)
         return version
 
     # ---- during
@@ -274,11 +274,11 @@ class Rotator:
             remedy="Read the function's log; then finish with --resume, or give up with --abandon.",
             longest_pause=_POLL,
         )
-        self._hop(CURRENT_MOVED)
+        self._hop(Kind.CURRENT)
 
     def _report(self, report: function_log.StepReport) -> None:
         if report.ended:
-            self._hop(report.step)
+            self._hop(Kind.STEP, report.step)
         elif report.outcome == "failed":
             self._tell("progress", f"{report.step} failed: {report.reason or report.error}")
         else:
@@ -318,9 +318,9 @@ class Rotator:
     def _prove(self, old: Fields, new: Fields) -> None:
         if provable(self._function.module, self._connections):
             require_accepted(self._function.module, new, f"the new value of {self._desired_secret.name}")
-            self._hop("login with the new value")
+            self._hop(Kind.LOGIN, "with the new value")
             require_accepted(self._function.module, old, f"the old value of {self._desired_secret.name}")
-            self._hop("login with the old value")
+            self._hop(Kind.LOGIN, "with the value before")
 
     def _await_copies(self, consumers: Consumers, fields: Fields) -> None:
         waiting = {copy.name: copy for copy in consumers.copies}
@@ -329,7 +329,7 @@ class Rotator:
             for name, copy in list(waiting.items()):
                 if (version := consumers.resource_version(copy, fields)) is not None:
                     del waiting[name]
-                    self._hop(f"cluster's {name}", f"resource version {version}")
+                    self._hop(Kind.COPY, name, version)
             return f"{', '.join(waiting)} with the value before" if waiting else None
 
         self._await(missing, "the cluster's copies", "Look at the ExternalSecret and the operator's log.")
@@ -341,7 +341,7 @@ class Rotator:
             after = consumers.pods()
             fresh = renewed(used, after)
             for name in sorted(fresh - seen):
-                self._hop(f"pod {name}")
+                self._hop(Kind.POD, name)
             seen.update(fresh)
             stale = sorted(after.keys() - fresh)
             return f"{', '.join(stale)} with the value before" if stale else None
@@ -354,11 +354,11 @@ class Rotator:
     def _left(self) -> float:
         return max(0.0, self._deadline - (time.monotonic() - self._clock))
 
-    def _hop(self, name: str, detail: str = "") -> None:
-        hop = Hop(name, now(), time.monotonic() - self._clock)
+    def _hop(self, kind: Kind, subject: str = "", detail: str = "") -> None:
+        hop = Hop(kind, subject, now(), time.monotonic() - self._clock, detail)
         self._hops.append(hop)
         self._observe(hop)
-        self._tell("progress", f"{name} {detail}".rstrip())
+        self._tell("progress", hop.name)
 
     def _tell(self, state: str, detail: str) -> None:
         self._progress(Step(f"rotation of {self._desired_secret.name}", state, detail))

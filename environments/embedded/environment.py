@@ -61,6 +61,7 @@ class EmbeddedEnvironment:
             Capability.IAM_ENFORCEMENT,
             Capability.AUDIT_TRAIL,
             Capability.CLUSTER_AUDIT,
+            Capability.ROTATION,
         }
     )
 

@@ -1,0 +1,122 @@
+"""Credentials tried again and again while they are changed, as whoever holds them would."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import psycopg2
+import redis
+from pydantic import SecretStr
+
+from deployer.cluster import Cluster
+from evidence.events import CredentialProbe, SecretVersion, StagingLabels
+from evidence.timeline import Timeline
+from steps.application import ask
+from steps.system import System
+
+_PAUSE = 0.1  # seconds between two rounds
+_SECONDS = 5
+_HELD = "what the cluster's Secret holds"
+_SESSION = "a session that began before"
+_DATABASE = "mita-production-database-credentials"
+_CACHE = "mita-production-cache-credentials"
+_AUTH = "mita-production-auth-secrets"
+_ROTATED = ("database/primary", "auth/jwt-secret", "cache/redis-auth")
+_OK = 200
+
+
+class Probes:
+    """Tries the credentials that the cluster's Secrets hold, and reads the labels, until it is told to stop.
+
+    Args:
+        system: The system under test.
+        timeline: Takes every answer.
+    """
+
+    CONSUMERS = (_DATABASE, _CACHE, _AUTH)
+
+    def __init__(self, system: System, timeline: Timeline) -> None:
+        self._system = system
+        self._timeline = timeline
+        self._ended = threading.Event()
+        self._session = self._token()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="credential-probes", daemon=True)
+        self._thread.start()
+
+    def begin_session(self) -> None:
+        """Begin another session, after a rotation, as users do who come later."""
+        self._session = self._token()
+
+    def stop(self) -> None:
+        """Stop; an error of the probing itself is raised here."""
+        self._ended.set()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            cluster = Cluster(self._system.environment.kubernetes())  # threads do not share clients
+            manager = self._system.connections.aws("secretsmanager")
+            while not self._ended.wait(_PAUSE):
+                self._probe(_DATABASE, _HELD, lambda: _database(self._held(cluster, _DATABASE)))
+                self._probe(_CACHE, _HELD, lambda: _cache(self._held(cluster, _CACHE)))
+                self._probe(_AUTH, _SESSION, self._present)
+                for secret in _ROTATED:
+                    described = manager.describe_secret(SecretId=self._system.full_name(secret))
+                    labels: Mapping[str, list[str]] = described["VersionIdsToStages"]
+                    versions = tuple(
+                        SecretVersion(version=v, labels=tuple(held)) for v, held in labels.items()
+                    )
+                    self._timeline.append(StagingLabels(secret=secret, versions=versions))
+        except Exception as error:  # noqa: BLE001  told where it is stopped
+            self._error = error
+
+    def _probe(self, consumer: str, login: str, attempt: Callable[[], None]) -> None:
+        try:
+            attempt()
+        except (psycopg2.Error, redis.RedisError, _RefusedError) as error:
+            probe = CredentialProbe(
+                consumer=consumer, login=login, accepted=False, detail=type(error).__name__
+            )
+        else:
+            probe = CredentialProbe(consumer=consumer, login=login, accepted=True)
+        self._timeline.append(probe)
+
+    def _held(self, cluster: Cluster, name: str) -> dict[str, str]:
+        metadata = {"name": name, "namespace": self._system.desired.namespace}
+        live = cluster.get({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})
+        assert live is not None, f"there is no secret {name}"
+        return {key: base64.b64decode(value).decode() for key, value in live["data"].items()}
+
+    def _token(self) -> SecretStr:
+        key = self._held(self._system.cluster, _AUTH)["jwt-secret"]
+        claims = {"sub": "acceptance", "exp": datetime.now(UTC) + timedelta(minutes=30)}
+        token = SecretStr(jwt.encode(claims, key, algorithm="HS256"))
+        self._system.on_secret("a session's token", token)
+        return token
+
+    def _present(self) -> None:
+        headers = {"Authorization": f"Bearer {self._session.get_secret_value()}"}
+        if ask(self._system, "POST", "/api/auth/test", json={"test": True}, headers=headers).status != _OK:
+            raise _RefusedError
+
+
+class _RefusedError(Exception):
+    """The application refused a token."""
+
+
+def _database(held: Mapping[str, str]) -> None:
+    with closing(psycopg2.connect(held["DATABASE_URL"], connect_timeout=_SECONDS)):
+        pass
+
+
+def _cache(held: Mapping[str, str]) -> None:
+    with closing(redis.Redis.from_url(held["REDIS_URL"], socket_timeout=_SECONDS)) as client:
+        client.ping()
