@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -151,36 +152,50 @@ def rotations(history: Iterable[Entry]) -> tuple[RotationRecord, ...]:
             bound = event.bound if isinstance(event, RotationAsked) else None
             began, before = started.get((event.secret, event.token), (entry, None))
             started[event.secret, event.token] = (began, before if bound is None else bound)
-    about = {name: _about(history, name) for name in dict.fromkeys(secret for secret, _ in started)}
+    secrets = {name: _Secret.of(history, name) for name in dict.fromkeys(secret for secret, _ in started)}
     return tuple(
-        _record(about[secret], secret, version, began, bound)
+        _record(secrets[secret], version, began, bound)
         for (secret, version), (began, bound) in started.items()
     )
 
 
-def _about(history: History, secret: str) -> History:
-    """Leave out what does not concern a secret, so that many rotations do not each go through it."""
-    return tuple(
-        entry
-        for entry in history
-        if isinstance(entry.event, ConsumerEnded) or getattr(entry.event, "secret", None) == secret
-    )
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """What concerns one secret, found once for all of its rotations."""
+
+    name: str
+    history: History
+    moves: tuple[Move, ...]
+    fingerprints: dict[str, str]
+
+    @classmethod
+    def of(cls, history: History, name: str) -> _Secret:
+        about = tuple(
+            entry
+            for entry in history
+            if isinstance(entry.event, ConsumerEnded) or getattr(entry.event, "secret", None) == name
+        )
+        return cls(name, about, moves(about, name), fingerprints_of_versions(about, name))
+
+    def move(self, version: str) -> tuple[float | None, float]:
+        """Return when the label came to a version, and when it went on."""
+        for number, move in enumerate(self.moves):
+            if move.version == version:
+                following = self.moves[number + 1 : number + 2]
+                return move.entry.at, following[0].entry.at if following else math.inf
+        return None, math.inf
 
 
-def _record(history: History, secret: str, version: str, began: Entry, bound: float | None) -> RotationRecord:
-    asked = _first(
-        entry
-        for entry, event in events(history, RotationAsked)
-        if (event.secret, event.token) == (secret, version)
-    )
+def _record(of: _Secret, version: str, began: Entry, bound: float | None) -> RotationRecord:
+    history, secret = of.history, of.name
+    asked = _first(entry for entry, event in events(history, RotationAsked) if event.token == version)
     created = _first(
         entry
         for entry, event in events(history, RotationStep)
-        if (event.secret, event.token, event.step, event.state) == (secret, version, "createSecret", "done")
+        if (event.token, event.step, event.state) == (version, "createSecret", "done")
     )
-    move, end = _move(history, secret, version)
-    moved = None if move is None else move.entry.at
-    fingerprint = fingerprints_of_versions(history, secret).get(version)
+    moved, end = of.move(version)
+    fingerprint = of.fingerprints.get(version)
     written, resource_version = _written(history, secret, fingerprint, moved, end)
     uses = _first_uses(history, secret, fingerprint, moved, end)
     last = max(uses.values(), key=lambda use: math.inf if use is None else use, default=None)
@@ -203,15 +218,6 @@ def _record(history: History, secret: str, version: str, began: Entry, bound: fl
             Passage(hop=Hop.END_TO_END, seconds=_between(moved, last)),
         ),
     )
-
-
-def _move(history: History, secret: str, version: str) -> tuple[Move | None, float]:
-    """Return the move to a version, and when the next one came."""
-    known = moves(history, secret)
-    for number, move in enumerate(known):
-        if move.version == version:
-            return move, known[number + 1].entry.at if number + 1 < len(known) else math.inf
-    return None, math.inf
 
 
 def _synced(history: History, secret: str, moved: float | None, end: float) -> float | None:
