@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.aws_guard import guard
 from benchmarks.figures import Figure
 from environments.embedded.processes.sweep import stragglers
 
@@ -118,9 +119,14 @@ def _cold_toolchain(bench: Bench) -> Iterator[Figure]:
     yield Figure("toolchain, from empty caches", "s", [seconds], wanted=900)
 
 
+def _aws_guard(bench: Bench) -> Iterator[Figure]:
+    yield from guard(bench.state, bench.rounds)
+
+
 SUBJECTS: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "warm-up": _warm_up,
     "deployed": _deployed,
     "accept": _accept,
+    "aws-guard": _aws_guard,
     COLD_TOOLCHAIN: _cold_toolchain,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -43,7 +43,8 @@ class Authorization:
         return _identity(self._caller)
 
     @cached_property
-    def _context(self) -> dict[str, tuple[str, ...]]:
+    def context(self) -> dict[str, tuple[str, ...]]:
+        """Condition keys of the caller and of the request, whatever it is about."""
         known = common_context(self._request, self._call)
         return known | _principal_context(self._caller, self._identity)
 
@@ -53,7 +54,7 @@ class Authorization:
             return ALLOWED
         if self._caller.kind is Kind.ADMINISTRATOR and needed.action not in _RESOURCE_POLICY_REQUIRED:
             return ALLOWED
-        request = Request(needed.action, needed.resource, {**self._context, **needed.context})
+        request = Request(needed.action, needed.resource, _Known(needed.context, self))
         policies = self._policies(needed)
         if policies is None:
             return Decision(
@@ -93,6 +94,23 @@ class Authorization:
             and _fits_constraints(grant.get("Constraints") or {}, needed.context)
             for grant in key.grants
         )
+
+
+class _Known(Mapping[str, tuple[str, ...]]):
+    """Condition keys of one permission, and behind them its caller's, which few policies ask for."""
+
+    def __init__(self, own: Context, behind: Authorization) -> None:
+        self._own = own
+        self._behind = behind
+
+    def __getitem__(self, key: str) -> tuple[str, ...]:
+        return self._own[key] if key in self._own else self._behind.context[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._behind.context, **self._own})
+
+    def __len__(self) -> int:
+        return len({*self._behind.context, *self._own})
 
 
 def authorize_service(caller: Caller, call: Call, context: RequestContext, needed: Needed) -> Decision:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .policies import MalformedPolicyError, Named, Principal, Request, Statement, read
+from .policies import MalformedPolicyError, Named, Principal, Request, Statement, concerning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,12 @@ def _optional(document: str | None) -> tuple[str, ...]:
 
 
 def _applying(documents: tuple[str, ...], request: Request) -> list[Statement]:
-    return [each for document in documents for each in read(document) if each.applies(request)]
+    return [
+        each
+        for document in documents
+        for each in concerning(document, request.action, request.resource)
+        if each.applies(request)
+    ]
 
 
 def _allowing(statements: list[Statement]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from . import holdings
@@ -12,6 +12,7 @@ from .holdings import Held, HeldKey
 
 _SERVICE_KEY = "alias/aws/secretsmanager"
 _READING = {"GetSecretValue", "BatchGetSecretValue"}
+_READ = "secretsmanager:GetSecretValue"
 _WRITING = {"CreateSecret", "PutSecretValue", "UpdateSecret"}
 _VALUES = ("SecretString", "SecretBinary")
 
@@ -31,13 +32,18 @@ class Use:
     needed: Needed
 
 
-def uses(call: Call) -> Iterator[Use]:
-    """Return how a call to Secrets Manager uses customer-managed keys."""
+def uses(call: Call, permissions: Iterable[Needed]) -> Iterator[Use]:
+    """Return how a call to Secrets Manager uses customer-managed keys.
+
+    Args:
+        call: The call.
+        permissions: What it needs, with the secrets that it is about.
+    """
     if call.service != "secretsmanager":
         return
     if call.operation in _READING:
-        for secret in call.parameters.get("SecretIdList") or [call.parameters.get("SecretId", "")]:
-            if held := holdings.secret(call.account, call.region, str(secret)):
+        for permission in permissions:
+            if permission.action == _READ and (held := permission.held):
                 yield from _of(call, held, held.key, ("Decrypt",))
     elif call.operation in _WRITING and any(call.parameters.get(name) for name in _VALUES):
         found = holdings.secret(call.account, call.region, str(call.parameters.get("SecretId", "")))

@@ -146,6 +146,8 @@ class Faults:
         self, service: str, operation: str, principal: str, resources: tuple[str, ...]
     ) -> list[Refuse | Delay | Reset]:
         """Return what happens to a call, in the order in which the faults were set."""
+        if not self._rules:
+            return []
         with self._lock:
             return [
                 rule.fault.effect

@@ -47,7 +47,7 @@ class Guard:
         self._faults = Faults()
         self._web_identities = WebIdentities()
         self._trail = Trail(settings.trail)
-        self._keys = KeyUse(self._faults, self._trail)
+        self._keys = KeyUse(self._faults)
         self._rotations = Rotations(self._trail)
         FaultServer(settings.faults, self._faults).start()
 
@@ -172,7 +172,7 @@ class Guard:
             error=error,
             answered=visit.answered if error is None else None,
         )
-        self._trail.append(made)
+        self._trail.append(*visit.uses, made)
 
 
 def close_back_doors(chain: HandlerChain, context: RequestContext, _response: Response) -> None:

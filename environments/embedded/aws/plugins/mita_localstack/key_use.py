@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from . import encryption, records, refusals
 from .authorization import Authorization
 from .calls import Call, Needed
 from .faults import Delay, Faults, Refuse
 from .holdings import HeldKey
-from .trail import Trail
 from .visits import Visit
 
 _SECRETS_MANAGER = "secretsmanager.amazonaws.com"
@@ -22,12 +22,10 @@ class KeyUse:
 
     Args:
         faults: That may put a key out of use.
-        trail: Where Secrets Manager's uses are recorded.
     """
 
-    def __init__(self, faults: Faults, trail: Trail) -> None:
+    def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._trail = trail
 
     def check(self, visit: Visit, permission: Needed) -> None:
         """Refuse a call to KMS with a key that is not in a state to be used.
@@ -47,9 +45,9 @@ class KeyUse:
         Raises:
             CommonServiceException: As Secrets Manager says it when KMS refuses.
         """
-        for use in encryption.uses(visit.call):
+        for use in encryption.uses(visit.call, visit.permissions):
             error = self._error(visit, authorization, use)
-            self._record(visit, use, error)
+            visit.uses.append(_record(visit, use, error))
             if error is None:
                 continue
             if error[0] == "AccessDenied":
@@ -88,20 +86,20 @@ class KeyUse:
             case _:
                 return None
 
-    def _record(self, visit: Visit, use: encryption.Use, error: tuple[str, str] | None) -> None:
-        call = Call(
-            service="kms",
-            operation=use.operation,
-            parameters={"KeyId": use.needed.resource},
-            account=visit.call.account,
-            region=visit.call.region,
-        )
-        made = records.record(
-            visit.context,
-            call,
-            visit.identity,
-            resources=[use.needed.resource],
-            error=error,
-            invoked_by=_SECRETS_MANAGER,
-        )
-        self._trail.append(made)
+
+def _record(visit: Visit, use: encryption.Use, error: tuple[str, str] | None) -> dict[str, Any]:
+    call = Call(
+        service="kms",
+        operation=use.operation,
+        parameters={"KeyId": use.needed.resource},
+        account=visit.call.account,
+        region=visit.call.region,
+    )
+    return records.record(
+        visit.context,
+        call,
+        visit.identity,
+        resources=[use.needed.resource],
+        error=error,
+        invoked_by=_SECRETS_MANAGER,
+    )

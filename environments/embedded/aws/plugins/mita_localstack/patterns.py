@@ -32,6 +32,8 @@ def expanded(text: str, context: Context) -> tuple[tuple[str, bool], ...] | None
         for itself), or None when a variable has no single value and no default: what holds
         it then matches nothing.
     """
+    if "${" not in text:
+        return ((text, True),) if text else ()
     pieces: list[tuple[str, bool]] = []
     position = 0
     for variable in _VARIABLE.finditer(text):

@@ -79,9 +79,19 @@ class Statement:
     conditions: tuple[tuple[str, str, Values], ...]
     variables: bool
 
+    def concerns(self, action: str, resource: str) -> bool:
+        """Tell whether action and resource fit, as far as that is the same for every request about them."""
+        return self._fits_action(action) and (self._varies or self._fits_resource(resource, {}))
+
     def applies(self, request: Request) -> bool:
-        """Tell whether action, resource and conditions fit a request."""
-        return self._fits_action(request) and self._fits_resource(request) and self._fits_conditions(request)
+        """Tell whether what depends on the request fits as well, of a statement that concerns it."""
+        if self._varies and not self._fits_resource(request.resource, request.context):
+            return False
+        return self._fits_conditions(request)
+
+    @property
+    def _varies(self) -> bool:
+        return self.variables and any("${" in resource for resource in self.resources or ())
 
     def names(self, principal: Principal) -> Named:
         """Tell how closely the statement names a principal; one without principals names nobody."""
@@ -95,22 +105,19 @@ class Statement:
     def _named(self) -> list[tuple[str, str]]:
         return [(kind, name) for kind, names in (self.principals or {}).items() for name in names]
 
-    def _fits_action(self, request: Request) -> bool:
-        found = any(
-            wildcard(action, ignore_case=True).fullmatch(request.action) is not None
-            for action in self.actions
-        )
+    def _fits_action(self, action: str) -> bool:
+        found = any(wildcard(each, ignore_case=True).fullmatch(action) is not None for each in self.actions)
         return found != self.other_actions
 
-    def _fits_resource(self, request: Request) -> bool:
+    def _fits_resource(self, resource: str, context: Context) -> bool:
         if self.resources is None:
             return True  # a trust policy is about the role that it belongs to
-        found = any(self._is_resource(resource, request) for resource in self.resources)
+        found = any(self._is_resource(each, resource, context) for each in self.resources)
         return found != self.other_resources
 
-    def _is_resource(self, resource: str, request: Request) -> bool:
-        pattern = expanded(resource, request.context) if self.variables else ((resource, True),)
-        return pattern is not None and matches_arn(pattern, request.resource)
+    def _is_resource(self, wanted: str, resource: str, context: Context) -> bool:
+        pattern = expanded(wanted, context) if self.variables else ((wanted, True),)
+        return pattern is not None and matches_arn(pattern, resource)
 
     def _fits_conditions(self, request: Request) -> bool:
         return all(
@@ -139,6 +146,18 @@ def read(document: str) -> tuple[Statement, ...]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         msg = f"not an IAM policy: {type(error).__name__}"
         raise MalformedPolicyError(msg) from error
+
+
+@lru_cache(maxsize=4096)
+def concerning(document: str, action: str, resource: str) -> tuple[Statement, ...]:
+    """Return the statements of a document that concern an action on a resource, in whatever request.
+
+    Remembered, because the same few calls are made again and again.
+
+    Raises:
+        MalformedPolicyError: It is not an IAM policy.
+    """
+    return tuple(each for each in read(document) if each.concerns(action, resource))
 
 
 def _statement(plain: Mapping[str, Any], *, variables: bool) -> Statement:

@@ -53,13 +53,14 @@ class Trail:
         if before and not before.endswith(b"\n"):
             os.write(self._file, b"\n")
 
-    def append(self, record: Record) -> None:
-        """Write a record; when this returns, the death of the process cannot lose it."""
-        line = _ENCODER.encode(record).encode() + b"\n"
+    def append(self, *records: Record) -> None:
+        """Write records; when this returns, the death of the process cannot lose them."""
+        lines = "".join(f"{_ENCODER.encode(record)}\n" for record in records).encode()
         with self._lock:
-            while line:
-                line = line[os.write(self._file, line) :]
-            self._keep(record)
+            while lines:
+                lines = lines[os.write(self._file, lines) :]
+            for record in records:
+                self._keep(record)
 
     def _keep(self, record: Record) -> None:
         self._count += 1

@@ -25,6 +25,7 @@ class Visit:
         permissions: What the call needs.
         answered: What of the answer is recorded.
         recorded: Whether it is recorded.
+        uses: Records of what was done with keys for it, which go before its own.
     """
 
     context: RequestContext
@@ -34,6 +35,7 @@ class Visit:
     permissions: list[Needed] = field(default_factory=list)
     answered: Mapping[str, Any] | None = None
     recorded: bool = True
+    uses: list[Mapping[str, Any]] = field(default_factory=list)
 
     @classmethod
     def of(cls, context: RequestContext) -> Visit:
