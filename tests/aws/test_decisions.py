@@ -405,3 +405,69 @@ def test_what_is_no_policy_opens_nothing(document: str) -> None:
         )
         request = Request("kms:Decrypt", SECRET, {})
         assert not decide(request, PRINCIPALS["user"], allowing, owner=ACCOUNT).allowed
+
+
+# Whoever may write a policy may write anything into it.
+operators = st.tuples(
+    st.sampled_from(["", "ForAllValues:", "ForAnyValue:", "ForAllValues:ForAnyValue:", "foranyvalue:"]),
+    st.sampled_from(
+        [
+            *("StringEquals", "StringLike", "StringNotLike", "ArnLike", "Bool", "BinaryEquals", "Null"),
+            *("IpAddress", "NotIpAddress", "NumericLessThan", "NumericNotEquals", "DateLessThan"),
+            *("DateNotEquals", "Nonsense", ""),
+        ]
+    ),
+    st.sampled_from(["", "IfExists", "IfExistsIfExists"]),
+).map("".join)
+hostile_values = st.one_of(
+    st.text(max_size=12),
+    st.integers(-(10**30), 10**30).map(str),
+    st.sampled_from(
+        [
+            *("sNaN", "-Infinity", "1e999999999999", "${aws:username}", "${}", "${aws:tagkeys}", "${", "é"),
+            *("0000-00-00", "9999-12-31T23:59:59+24:00", "::/129", "\x00", "²", "67768036191676800"),
+        ]
+    ),
+    st.booleans(),
+    st.floats(),
+)
+
+
+@settings(max_examples=1000)
+@example(operator="DateLessThan", key="aws:CurrentTime", values=["67768036191676800"], effect="Deny")
+@example(operator="BinaryEquals", key="aws:SourceIp", values=["é"], effect="Deny")
+@example(operator="ForAllValues:Null", key="aws:SourceIp", values=["true"], effect="Deny")
+@example(operator="ForAllValues:ForAnyValue:StringEquals", key="aws:SourceIp", values=["x"], effect="Deny")
+@given(
+    operator=operators,
+    key=st.sampled_from(["aws:CurrentTime", "aws:SourceIp", "aws:TagKeys", "kms:KeyAge", "aws:absent", ""]),
+    values=st.lists(hostile_values, max_size=3),
+    effect=st.sampled_from(["Allow", "Deny"]),
+)
+def test_no_condition_breaks_a_decision_and_one_that_is_none_opens_nothing(
+    operator: str, key: str, values: list[Any], effect: str
+) -> None:
+    everything: Json = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    conditional = everything | {"Effect": effect, "Condition": {operator: {key: values}}}
+    request = Request("secretsmanager:GetSecretValue", SECRET, CONTEXT)
+    policies = Policies(identity=(text([everything]), text([conditional])))
+
+    decision = decide(request, PRINCIPALS["user"], policies, owner=ACCOUNT)
+
+    try:
+        read(text([conditional]))
+    except MalformedPolicyError:
+        assert not decision.allowed
+    else:
+        assert decision.allowed or effect == "Deny"
+
+
+def test_many_wildcards_do_not_hold_up_a_decision() -> None:
+    # With a matcher that tries all ways to share out the text this takes longer than anybody lives.
+    pattern = "arn:aws:secretsmanager:us-east-1:111111111111:secret:" + "*a" * 40 + "*b"
+    policies = Policies(
+        identity=(text([{"Effect": "Allow", "Action": "*a" * 40 + "b", "Resource": pattern}]),)
+    )
+    request = Request("a" * 200, SECRET + "a" * 200, {})
+    assert not decide(request, PRINCIPALS["user"], policies, owner=ACCOUNT).allowed
+    assert matches_arn(((pattern, True),), SECRET + "a" * 200 + "b")

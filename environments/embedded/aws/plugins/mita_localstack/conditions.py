@@ -7,7 +7,6 @@ values that the policy gives (a negated operator: for none of them).
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -30,8 +29,11 @@ class MalformedConditionError(ValueError):
 
 def known(operator: str) -> bool:
     """Tell whether AWS has an operator of this name, with prefix and suffix."""
-    name = operator.lower().removeprefix(FOR_ALL).removeprefix(FOR_ANY)
-    return name == _NULL or name.removesuffix(_IF_EXISTS) in (*_POSITIVE, *_NEGATED)
+    name = operator.lower()
+    if name == _NULL:
+        return True
+    prefix = next((each for each in (FOR_ALL, FOR_ANY) if name.startswith(each)), "")
+    return name.removeprefix(prefix).removesuffix(_IF_EXISTS) in (*_POSITIVE, *_NEGATED)
 
 
 def holds(operator: str, key: str, wanted: Values, context: Context, *, variables: bool) -> bool:
@@ -95,7 +97,7 @@ def _equals_ignoring_case(pattern: Pattern, value: str) -> bool:
 def _binary_equals(pattern: Pattern, value: str) -> bool:
     try:
         return base64.b64decode(_text(pattern), validate=True) == base64.b64decode(value, validate=True)
-    except binascii.Error:
+    except ValueError:  # of what is not ASCII as well
         return False
 
 
@@ -120,7 +122,7 @@ def _dates(compare: Callable[[datetime, datetime], bool]) -> Test:
     def test(pattern: Pattern, value: str) -> bool:
         try:
             return compare(_date(value), _date(_text(pattern)))
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, OSError):  # the last of a year that the system's library refuses
             return False
 
     return test

@@ -88,11 +88,21 @@ def _segments(pattern: tuple[tuple[str, bool], ...]) -> list[list[tuple[str, boo
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: tuple[tuple[str, bool], ...], ignore_case: bool) -> re.Pattern[str]:
-    expression = "".join(_expression(text) if wild else re.escape(text) for text, wild in pattern)
+    # What stands between stars; a star within a variable's value is a character like others.
+    parts = [""]
+    for text, wild in pattern:
+        first, *others = text.split("*") if wild else [text]
+        parts[-1] += _expression(first) if wild else re.escape(first)
+        parts += [_expression(each) for each in others]
+    first, *others = parts
+    expression = first
+    if others:
+        # The first place of each part that fits is as good as any later one, so no other is ever tried:
+        # else a pattern with many stars would take for ever.
+        middle = "".join(f"(?>.*?{part})" for part in others[:-1] if part)
+        expression += f"{middle}.*{others[-1]}"
     return re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def _expression(text: str) -> str:
-    # Several stars in a row mean what one means, and would make matching slow.
-    text = re.sub(r"\*+", "*", text)
-    return "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in text)
+    return "".join("." if char == "?" else re.escape(char) for char in text)
