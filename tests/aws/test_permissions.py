@@ -6,7 +6,7 @@ import http.client
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import boto3
@@ -327,6 +327,70 @@ def test_a_secrets_reader_needs_its_key_by_way_of_secrets_manager(cloud: Cloud) 
     sealed = cloud.client("kms").encrypt(KeyId=key, Plaintext=b"text")["CiphertextBlob"]
     with refused("AccessDeniedException"):
         cloud.client("kms", credentials).decrypt(CiphertextBlob=sealed)
+
+
+def test_what_a_key_seals_only_that_key_and_its_context_open(cloud: Cloud) -> None:
+    key, kms, context = key_of(cloud), cloud.client("kms"), {"purpose": "one"}
+    sealed = kms.encrypt(KeyId=key, Plaintext=b"text", EncryptionContext=context)["CiphertextBlob"]
+    assert b"text" not in sealed
+    assert kms.decrypt(CiphertextBlob=sealed, EncryptionContext=context)["Plaintext"] == b"text"
+    made = kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=context)
+    assert len(made["Plaintext"]) == 32
+    opened = kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext=context)
+    assert opened["Plaintext"] == made["Plaintext"]
+    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    for blob, given in ((sealed, {"purpose": "two"}), (sealed, {}), (changed, context)):
+        with refused("InvalidCiphertextException"):
+            kms.decrypt(CiphertextBlob=blob, EncryptionContext=given)
+
+
+@pytest.mark.parametrize(
+    ("break_key", "error"),
+    [
+        (lambda kms, key: kms.disable_key(KeyId=key), "DisabledException"),
+        (
+            lambda kms, key: kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7),
+            "KMSInvalidStateException",
+        ),
+    ],
+    ids=["disabled", "about to be deleted"],
+)
+def test_a_key_out_of_use_neither_seals_nor_opens(
+    cloud: Cloud, break_key: Callable[[Client, str], object], error: str
+) -> None:
+    key, kms = key_of(cloud), cloud.client("kms")
+    sealed = kms.encrypt(KeyId=key, Plaintext=b"text")["CiphertextBlob"]
+    break_key(kms, key)
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: kms.encrypt(KeyId=key, Plaintext=b"text"),
+        lambda: kms.decrypt(CiphertextBlob=sealed),
+        lambda: kms.generate_data_key(KeyId=key, KeySpec="AES_256"),
+    )
+    for use in uses:
+        with refused(error):
+            use()
+
+
+def test_without_a_grant_for_it_a_key_does_nothing_for_anybody(cloud: Cloud) -> None:
+    key, (arn, credentials) = key_of(cloud), cloud.user()
+    kms, administrator = cloud.client("kms", credentials), cloud.client("kms")
+    sealed = administrator.encrypt(KeyId=key, Plaintext=b"text")["CiphertextBlob"]
+    uses: dict[str, Callable[[], object]] = {
+        "Encrypt": lambda: kms.encrypt(KeyId=key, Plaintext=b"text"),
+        "Decrypt": lambda: kms.decrypt(CiphertextBlob=sealed),
+        "GenerateDataKey": lambda: kms.generate_data_key(KeyId=key, KeySpec="AES_256"),
+    }
+    for granted, use_granted in uses.items():
+        grant = administrator.create_grant(KeyId=key, GranteePrincipal=arn, Operations=[granted])["GrantId"]
+        for name, use in uses.items():
+            if name == granted:
+                use()
+            else:
+                with refused("AccessDeniedException"):
+                    use()
+        administrator.revoke_grant(KeyId=key, GrantId=grant)
+        with refused("AccessDeniedException"):
+            use_granted()
 
 
 def test_a_disabled_key_keeps_its_secrets_closed_to_everybody(cloud: Cloud, administrator: Client) -> None:
