@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from environments.embedded.aws import ACCOUNT, REGION
-from tests.aws.cloud import Cloud, allow, refused, running, unique
+from tests.aws.cloud import Cloud, Json, allow, refused, running, unique
 from tests.aws.issuer import AUDIENCE, SUBJECT
 
 pytestmark = pytest.mark.embedded
@@ -209,6 +209,50 @@ def test_whatever_is_sent_as_a_token_is_refused_as_aws_refuses_it(
         "ExpiredTokenException",
         "ValidationError",
     }
+
+
+@settings(max_examples=60)
+@example(claims={"iss": "https://\x00"})
+@example(claims={"sub": "\ud800"})
+@given(
+    claims=st.fixed_dictionaries(
+        {},
+        optional={
+            "iss": st.text(max_size=9).map("https://".__add__),
+            "sub": st.text(max_size=9),
+            "aud": st.text(max_size=9) | st.lists(st.text(max_size=5), max_size=3),
+            "azp": st.text(max_size=9) | st.integers(),
+            "exp": st.floats() | st.integers() | st.booleans() | st.none(),
+            "nbf": st.floats() | st.integers(min_value=2**33),
+        },
+    ).filter(bool)
+)
+def test_whatever_its_issuer_signs_opens_a_role_only_as_it_is_trusted(
+    cloud: Cloud, role: str, claims: Json
+) -> None:
+    now = time.time()
+    token = raw_token(cloud, claims)
+    code = ""
+    try:
+        cloud.session(role, token)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+    assert code in {"", "InvalidIdentityToken", "ExpiredTokenException", "AccessDenied"}
+    if code:
+        return
+    # What differs from the right token is none of what makes it the right one.
+    assert not {"iss", "azp"} & set(claims)
+    assert claims.get("sub", SUBJECT) == SUBJECT
+    assert AUDIENCE in claims.get("aud", [AUDIENCE])
+    assert claims.get("exp", now + 600) > now
+    assert claims.get("nbf", now) <= now + 301
+
+
+def raw_token(cloud: Cloud, claims: Json) -> str:
+    """Sign claims as they are: PyJWT refuses to make some of them."""
+    usual = jwt.decode(cloud.issuer.token(), options={"verify_signature": False})
+    payload = json.dumps(usual | claims).encode()
+    return jwt.PyJWS().encode(payload, cloud.issuer.key, algorithm="RS256", headers={"kid": "one"})
 
 
 def test_eks_describes_the_cluster(cloud: Cloud) -> None:

@@ -17,7 +17,9 @@ _INVALID = "The security token included in the request is invalid."
 
 def refusal(code: str, message: str, status: int = 400) -> CommonServiceException:
     """Make an error that LocalStack gives to the caller."""
-    return CommonServiceException(code, message, status, sender_fault=True)
+    # Some messages quote what was sent, which may hold what XML cannot.
+    sayable = "".join(char if char.isprintable() else "?" for char in message)
+    return CommonServiceException(code, sayable, status, sender_fault=True)
 
 
 def unknown_key(context: RequestContext) -> CommonServiceException:
