@@ -291,6 +291,18 @@ def test_a_configuration_is_tested_with_the_value_that_there_is(
     assert abs(described["NextRotationDate"] - datetime.now(UTC) - timedelta(days=30)) < timedelta(minutes=1)
 
 
+def test_a_secret_without_a_value_has_nothing_to_test_a_configuration_with(
+    cloud: Cloud, secrets: Client, rotating: Function
+) -> None:
+    arn = str(secrets.create_secret(Name=unique("secret"))["ARN"])
+
+    rotate(secrets, arn, rotating, RotateImmediately=False)
+
+    assert events(cloud, arn) == []
+    assert "VersionIdsToStages" not in secrets.describe_secret(SecretId=arn)
+    assert secrets.describe_secret(SecretId=arn)["RotationEnabled"]
+
+
 def test_a_rotation_waits_for_the_test_of_its_configuration(
     cloud: Cloud, secrets: Client, rotating: Function
 ) -> None:

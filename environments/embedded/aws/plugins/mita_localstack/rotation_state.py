@@ -116,6 +116,11 @@ class RotatedSecret:
                 return version
         return None
 
+    @property
+    def has_value(self) -> bool:
+        """Whether a version is current."""
+        return any(CURRENT in self.labels(version) for version in map(str, list(self._secret.versions)))
+
     def add_pending(self, version: str, *, with_current_value: bool) -> None:
         """Add a version with AWSPENDING, empty or with the value that is current."""
         value: dict[str, Any] = {}

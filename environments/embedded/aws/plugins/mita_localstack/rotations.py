@@ -82,7 +82,7 @@ class Rotations:
             unfinished = secret.pending()
             run = _Run(secret, unfinished or version, call.account, call.region)
             if parameters.get("RotateImmediately") is False:
-                if unfinished is None:
+                if unfinished is None and secret.has_value:
                     run.is_test = True
                     secret.add_pending(version, with_current_value=True)
                     self._start(run)
