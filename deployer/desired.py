@@ -27,16 +27,11 @@ Name = Annotated[str, Field(min_length=1)]
 
 
 class Phase(Strict):
-    """One of the guide's phases.
-
-    Attributes:
-        on_request: Whether it is deployed only when it, or a later one, is named.
-    """
+    """One of the guide's phases."""
 
     number: PhaseNumber
     name: Name
     title: Name
-    on_request: bool = False
 
 
 class KeyStatement(Strict):
@@ -237,13 +232,13 @@ class Desired(Strict):
         return self.secret_store.prefix + secret.name
 
     def phase(self, wanted: str | int | None) -> Phase:
-        """Return a phase by number or name; None stands for the last that needs no request.
+        """Return a phase by number or name; None stands for the last one.
 
         Raises:
             ConfigurationError: There is no such phase.
         """
         if wanted is None:
-            return max((each for each in self.phases if not each.on_request), key=lambda phase: phase.number)
+            return max(self.phases, key=lambda phase: phase.number)
         for phase in self.phases:
             if str(wanted) in (str(phase.number), phase.name):
                 return phase

@@ -59,6 +59,7 @@ class EmbeddedEnvironment:
             Capability.ETCD_ACCESS,
             Capability.CHANGES_ALLOWED,
             Capability.IAM_ENFORCEMENT,
+            Capability.ROTATION,
             Capability.AUDIT_TRAIL,
             Capability.CLUSTER_AUDIT,
             Capability.ROTATION,
