@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.aws_guard import guard
+from benchmarks import functions
 from benchmarks.figures import Figure
 from environments.embedded.processes.sweep import stragglers
 
@@ -103,6 +104,17 @@ def _processor_seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def _functions(bench: Bench) -> Iterator[Figure]:
+    bench.mita("up")
+    before = os.environ.get("MITA_STATE")
+    os.environ["MITA_STATE"] = str(bench.state)  # where the environment is looked for
+    try:
+        yield from functions.measure(bench.rounds)
+    finally:
+        os.environ.pop("MITA_STATE") if before is None else os.environ.update(MITA_STATE=before)
+        bench.mita("down")
+
+
 def _accept(bench: Bench) -> Iterator[Figure]:
     yield Figure("mita accept, warm", "s", [bench.mita("accept", codes=(0, 3))], wanted=90)
 
@@ -126,6 +138,7 @@ def _aws_guard(bench: Bench) -> Iterator[Figure]:
 SUBJECTS: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "warm-up": _warm_up,
     "deployed": _deployed,
+    "functions": _functions,
     "accept": _accept,
     "aws-guard": _aws_guard,
     COLD_TOOLCHAIN: _cold_toolchain,
