@@ -74,7 +74,14 @@ def _nothing_deployed(system: System) -> Candidate:
 def _without_secret(system: System, secret: str) -> Candidate:
     left = tuple(each for each in system.desired.secrets if each.name != secret)
     assert len(left) == len(system.desired.secrets) - 1, f"{secret} is not declared to begin with"
-    return replace(system.candidate, desired=system.desired.model_copy(update={"secrets": left}))
+    rotation = system.desired.rotation
+    functions = tuple(
+        each.model_copy(update={"secrets": tuple(name for name in each.secrets if name != secret)})
+        for each in rotation.functions
+    )
+    # Whoever gives a secret up lets nobody rotate it any more, or the desired state contradicts itself.
+    changed = {"secrets": left, "rotation": rotation.model_copy(update={"functions": functions})}
+    return replace(system.candidate, desired=system.desired.model_copy(update=changed))
 
 
 @given("a plan", target_fixture="plan")
