@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.aws_guard import guard
 from benchmarks import functions
+from benchmarks.aws_guard import guard
 from benchmarks.figures import Figure
 from environments.embedded.processes.sweep import stragglers
 

@@ -62,7 +62,6 @@ class EmbeddedEnvironment:
             Capability.ROTATION,
             Capability.AUDIT_TRAIL,
             Capability.CLUSTER_AUDIT,
-            Capability.ROTATION,
         }
     )
 
