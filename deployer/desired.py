@@ -21,6 +21,10 @@ from deployer.errors import ConfigurationError
 ROOT = Path(__file__).parent
 """What paths of the desired state are relative to."""
 PRODUCTION = ROOT / "production.toml"
+SMOKE_ROLE = "mita-production-smoke"
+"""The AWS role of smoke runs, which can only read."""
+SMOKE_ACCOUNT = "mita-production/mita-smoke"
+"""The Kubernetes service account of smoke runs, as namespace and name."""
 
 PhaseNumber = Annotated[int, Field(ge=0, le=8)]
 Name = Annotated[str, Field(min_length=1)]

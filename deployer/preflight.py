@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import yaml
 
 from deployer.cluster import Cluster
-from deployer.connections import Connections
+from deployer.connections import ClusterIdentity, Connections
 from deployer.desired import Desired
 from deployer.errors import ConfigurationError, MissingToolError, MitaError, NotReadyError, RefusedError
 from deployer.failures import explained
@@ -73,21 +74,31 @@ def aws_account(place: Place) -> None:
         RefusedError: They belong to another.
     """
     connections = place.connections
-    with explained("AWS credentials"):
-        seen = connections.aws("sts").get_caller_identity()["Account"]
-    if seen != connections.account:
-        raise RefusedError(
-            "AWS account of the credentials",
-            expected=f"account {connections.account}",
-            seen=f"account {seen}",
-            remedy="Use that account's credentials, or correct the configuration.",
-        )
+    require_account(connections.aws("sts"), connections.account)
     if connections.region != place.desired.region:
         raise RefusedError(
             "AWS region",
             expected=place.desired.region,
             seen=connections.region,
             remedy="Correct the region of the configuration or of production.toml.",
+        )
+
+
+def require_account(sts: Any, account: str) -> None:  # noqa: ANN401  boto3 client
+    """Refuse credentials of another account than the configured one.
+
+    Raises:
+        RefusedError: They belong to another.
+        ServiceError: AWS does not say to whom they belong.
+    """
+    with explained("AWS credentials"):
+        seen = sts.get_caller_identity()["Account"]
+    if seen != account:
+        raise RefusedError(
+            "AWS account of the credentials",
+            expected=f"account {account}",
+            seen=f"account {seen}",
+            remedy="Use that account's credentials, or correct the configuration.",
         )
 
 
@@ -99,35 +110,62 @@ def kubernetes_context(place: Place) -> None:
         RefusedError: It leads elsewhere.
     """
     connections = place.connections
-    expected, cluster = connections.cluster.context, connections.cluster.name
+    require_context(
+        connections.kubeconfig, connections.cluster, server=connections.kubernetes.configuration.host
+    )
+    if connections.cluster.name != place.desired.cluster:
+        raise _leads_elsewhere(
+            "cluster of production.toml",
+            place.desired.cluster,
+            connections.cluster.name,
+            connections.kubeconfig,
+            connections.cluster.context,
+        )
+
+
+def require_context(kubeconfig: Path, cluster: ClusterIdentity, *, server: str | None = None) -> None:
+    """Refuse a kubeconfig whose current context is not the configured one; nobody is asked.
+
+    Args:
+        kubeconfig: The file.
+        cluster: The configured cluster.
+        server: The API server that a client of it asks, if there is one already.
+
+    Raises:
+        ConfigurationError: The file cannot be used.
+        RefusedError: It leads elsewhere.
+    """
     try:
-        config: dict[str, Any] = yaml.safe_load(connections.kubeconfig.read_text(encoding="utf-8"))
+        config: dict[str, Any] = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
         current = config["current-context"]
         contexts = {each["name"]: each["context"]["cluster"] for each in config["contexts"]}
         servers = {each["name"]: each["cluster"]["server"] for each in config["clusters"]}
         named = contexts[current]
-        server = servers[named]
+        address = servers[named]
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"kubeconfig {connections.kubeconfig}",
+            f"kubeconfig {kubeconfig}",
             expected="a current context with its cluster",
             seen=f"{type(error).__name__}",
             remedy="Make it anew, for example by `aws eks update-kubeconfig`.",
         ) from None
     wrong = {
-        "context": (expected, current),
-        "cluster of the context": (cluster, named.rpartition("/")[2]),  # EKS names clusters by their ARN
-        "cluster of production.toml": (place.desired.cluster, cluster),
-        "API server": (connections.kubernetes.configuration.host.rstrip("/"), server.rstrip("/")),
+        "context": (cluster.context, current),
+        "cluster of the context": (cluster.name, named.rpartition("/")[2]),  # EKS names clusters by their ARN
+        "API server": ((server or address).rstrip("/"), address.rstrip("/")),
     }
     for what, (wanted, seen) in wrong.items():
         if wanted != seen:
-            raise RefusedError(
-                f"Kubernetes {what}",
-                expected=str(wanted),
-                seen=str(seen),
-                remedy=f"Check {connections.kubeconfig}: `kubectl config use-context {expected}`.",
-            )
+            raise _leads_elsewhere(what, wanted, seen, kubeconfig, cluster.context)
+
+
+def _leads_elsewhere(what: str, wanted: str, seen: str, kubeconfig: Path, context: str) -> RefusedError:
+    return RefusedError(
+        f"Kubernetes {what}",
+        expected=wanted,
+        seen=seen,
+        remedy=f"Check {kubeconfig}: `kubectl config use-context {context}`.",
+    )
 
 
 def kubernetes_api(place: Place) -> None:
