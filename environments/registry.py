@@ -6,9 +6,12 @@ from pathlib import Path
 
 from deployer.errors import ConfigurationError
 from environments.embedded.environment import EmbeddedEnvironment
+from environments.embedded.smoke_identity import EmbeddedSmokeIdentity
+from environments.guard import Budget, Guard, ReadOnlyEnvironment
 from environments.protocol import Environment
 
 KINDS = ("embedded",)
+_EMBEDDED_SECONDS, _EMBEDDED_REQUESTS = 120.0, 2000
 
 
 def create(name: str, configuration: Path | None = None) -> Environment:
@@ -37,3 +40,24 @@ def create(name: str, configuration: Path | None = None) -> Environment:
             remedy="Leave it out.",
         )
     return EmbeddedEnvironment(instance or "default")
+
+
+def read_only(environment: Environment) -> ReadOnlyEnvironment:
+    """Return an environment as a run meets it that only reads; it runs, and is deployed.
+
+    Raises:
+        ConfigurationError: Changes were authorised in it.
+    """
+    if isinstance(environment, ReadOnlyEnvironment):
+        return environment
+    if isinstance(environment, EmbeddedEnvironment):
+        return ReadOnlyEnvironment(
+            EmbeddedSmokeIdentity(environment),
+            Guard(Budget(seconds=_EMBEDDED_SECONDS, requests=_EMBEDDED_REQUESTS)),
+        )
+    raise ConfigurationError(
+        "--authorise",
+        expected="none for a run that only reads",
+        seen="a change that is authorised",
+        remedy="Leave it out.",
+    )

@@ -10,8 +10,9 @@ from deployer.desired import Desired
 from deployer.plan import Plan
 from deployer.progress import Progress, Step
 from deployer.supplied import REHEARSAL_ACCOUNT, rehearsed
+from environments.embedded.environment import EmbeddedEnvironment
 from environments.embedded.locations import state_directory
-from environments.protocol import Environment
+from environments.protocol import Capability, Environment
 from evidence.model import DeploymentAction, DeploymentSummary
 from steps.system import OnSecret
 
@@ -24,7 +25,15 @@ DEPLOYMENT_FILE = "deployment.json"
 
 def may_be_deployed(environment: Environment) -> bool:
     """Tell whether the features deploy the system themselves: only where its secrets are worth nothing."""
-    return environment.connections().account == REHEARSAL_ACCOUNT
+    return (
+        Capability.CHANGES_ALLOWED in environment.capabilities
+        and environment.connections().account == REHEARSAL_ACCOUNT
+    )
+
+
+def runs_without_us(environment: Environment) -> bool:
+    """Tell whether an environment was there before this process and will be after it."""
+    return not (isinstance(environment, EmbeddedEnvironment) and environment.is_ours)
 
 
 def receipts_directory(environment: Environment) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +66,34 @@ def take_aws_inventory(system: System) -> Inventory:
     return Inventory(
         {name: _digest(state) for name, state in (*_keys(system), *_secrets(system), *_iam(system))}
     )
+
+
+def take_readable_inventory(system: System) -> Inventory:
+    """Read as much of it as the role of smoke runs may."""
+    aws = {name: _digest(state) for name, state in (*_declared(system), *_secrets(system))}
+    return Inventory({**aws, **dict(_cluster(system))})
+
+
+def _declared(system: System) -> Iterator[tuple[str, Any]]:
+    """Read the key and the role that are declared, by name, and the account's identity providers."""
+    kms, iam, role = system.aws("kms"), system.aws("iam"), system.desired.roles[0].name
+    key = kms.describe_key(KeyId=system.desired.key.alias)["KeyMetadata"]
+    rotation = kms.get_key_rotation_status(KeyId=key["KeyId"])
+    yield (
+        f"kms-alias/{system.desired.key.alias}",
+        {
+            **{name: key.get(name) for name in ("Arn", "KeyState", "Description")},
+            **{name: rotation.get(name) for name in ("KeyRotationEnabled", "RotationPeriodInDays")},
+        },
+    )
+    found = iam.get_role(RoleName=role)["Role"]
+    kept = ("Arn", "RoleId", "Description", "MaxSessionDuration", "Tags", "PermissionsBoundary")
+    yield (
+        f"iam-role/{role}",
+        {"trust": normal(found["AssumeRolePolicyDocument"]), **{name: found.get(name) for name in kept}},
+    )
+    for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
+        yield f"identity-provider/{provider['Arn']}", provider["Arn"]
 
 
 def _keys(system: System) -> Iterator[tuple[str, Any]]:
@@ -151,5 +181,9 @@ def _object(item: Object) -> str:
     return _digest([kept, declared])
 
 
+# Kept nowhere: a digest that is written down does not help to guess the value behind it.
+_KEY = secrets.token_bytes(32)
+
+
 def _digest(state: Any) -> str:  # noqa: ANN401  any JSON
-    return hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()
+    return hmac.digest(_KEY, json.dumps(state, sort_keys=True, default=str).encode(), hashlib.sha256).hex()

@@ -18,13 +18,23 @@ from deployer.errors import MitaError
 from deployer.failures import explained
 from deployer.helm import Helm
 from deployer.progress import Step
+from environments.guard import ReadOnlyEnvironment
 from environments.protocol import Capability, Environment
+from environments.registry import read_only
 from evidence.model import Attachment, DeploymentSummary
 from evidence.recorder import Recorder
 from evidence.redaction import SHORTEST, Redactor
 from steps.audit import strangers
-from steps.deploying import COLLECTED, DEPLOYMENT_FILE, deploy, may_be_deployed, receipts_directory
+from steps.deploying import (
+    COLLECTED,
+    DEPLOYMENT_FILE,
+    deploy,
+    may_be_deployed,
+    receipts_directory,
+    runs_without_us,
+)
 from steps.focus import Focus, describe
+from steps.smoke import SmokeWatch, asks_for_smoke
 from steps.system import Candidate, System
 
 _DISTRIBUTION = "mita-secret-acceptance"
@@ -57,6 +67,9 @@ class FeatureSession:
         self._features = features
         self._needed = needed
         self._system: System | None = None
+        self._smoke = False
+        self._watch: SmokeWatch | None = None
+        self._ends: list[Callable[[], None]] = []
         self._began = time.monotonic()
         self._told: dict[str, float] = {}
         recorder.collectors += [self._objects_in_focus, self._logs]
@@ -73,6 +86,12 @@ class FeatureSession:
 
     # ---- the environment's life
 
+    @pytest.hookimpl(trylast=True)  # when what nobody asked for is gone
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Find out whether this is a run that only reads."""
+        ours = [item for item in items if item.path.is_relative_to(self._features)]
+        self._smoke = asks_for_smoke(self._config.option.markexpr, ours)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Start and deploy before the first scenario that needs it, outside of the scenario's own time."""
@@ -83,36 +102,54 @@ class FeatureSession:
             except MitaError as error:
                 self.recorder.problem(f"No scenario could run: {error}")
                 pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
-        return (yield)
+        result = yield
+        if self._watch is not None and self._watch.ended:
+            item.session.shouldstop = self._watch.ended  # what has been shown so far is kept
+        return result
 
     def _prepare(self) -> None:
-        environment, directory = self.environment, self.recorder.directory
         desired = read()
-        environment.start(self._progress)
-        if may_be_deployed(environment):
-            deployed = deploy(environment, desired, progress=self._progress, on_secret=self._on_secret)
-            self.recorder.deployment = _deployed_before(directory) or deployed
-        candidate = Candidate(environment.connections(), desired, supplied={})
-        system = System(
-            environment, candidate, receipts=receipts_directory(environment), on_secret=self._on_secret
-        )
+        self.environment.start(self._progress)
+        # A run that only reads mends nothing either, unless the environment is its own.
+        if may_be_deployed(self.environment) and not (self._smoke and runs_without_us(self.environment)):
+            deployed = deploy(self.environment, desired, progress=self._progress, on_secret=self._on_secret)
+            self.recorder.deployment = _deployed_before(self.recorder.directory) or deployed
+        reader = self._only_read() if self._smoke else self.environment
+        candidate = Candidate(reader.connections(), desired, supplied={})
+        system = System(reader, candidate, receipts=receipts_directory(reader), on_secret=self._on_secret)
         self._know_secrets(system)
+        if isinstance(reader, ReadOnlyEnvironment):
+            self._watch = SmokeWatch(reader, self.recorder)
+            self._watch.begin(system)
         self.recorder.versions |= _versions(system)
         self._system = system
 
+    def _only_read(self) -> ReadOnlyEnvironment:
+        reader = read_only(self.environment)
+        if reader is not self.environment:
+            reader.start(self._progress)
+            self._ends.append(reader.stop)
+        return reader
+
     def pytest_sessionfinish(self) -> None:
-        """See who read secrets, and stop the environment if it was started here."""
+        """See who read secrets, show that a run that only reads changed nothing, and stop what was started."""
         system, self._system = self._system, None
         if system is not None:
+            if self._watch is not None:
+                self._watch.end(system)
             try:
                 for reading in self._strangers(system):
                     self.recorder.problem(f"Somebody read a secret who is not meant to: {reading}.")
             except Exception as error:  # noqa: BLE001  whatever it is, the run must not pass unexamined
                 self.recorder.problem(f"The audit trails could not be searched: {type(error).__name__}.")
-        try:
-            self.environment.stop()
-        except MitaError as error:
-            self.recorder.problem(f"The environment could not be stopped: {error}")
+        for stop in (*self._ends, self.environment.stop):
+            try:
+                stop()
+            except MitaError as error:
+                self.recorder.problem(f"The environment could not be stopped: {error}")
+        if self._watch is not None:
+            self._watch.tell()
+            self.recorder.versions |= self._watch.spent()
 
     def _strangers(self, system: System) -> Iterable[object]:
         return strangers(system, self.recorder.started)
@@ -193,8 +230,8 @@ def _versions(system: System) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def environment(request: pytest.FixtureRequest) -> Environment:
-    """The environment that the features run in."""
-    return request.config.stash[SESSION].environment
+    """The environment that the features run in, as they meet it."""
+    return request.config.stash[SESSION].system.environment
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,11 @@ class EmbeddedEnvironment:
             self._access = host.access
         return host is not None
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether this object started it, and stops it."""
+        return self._owned is not None
+
     def detach(self) -> None:
         """Leave it running when this process ends."""
         if self._owned is not None:
@@ -181,7 +186,7 @@ class EmbeddedEnvironment:
             region=access.aws_region,
             aws=self.aws,
             kubernetes=self.kubernetes(),
-            kubeconfig=access.kubeconfig,
+            kubeconfig=self.kubeconfig,
             cluster=self.cluster,
             helm=access.tools["helm"],
             operator_chart=HelmChart(str(access.tools["operator_chart"])),
