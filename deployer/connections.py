@@ -95,6 +95,7 @@ class Connections:
         function_environment: Variables that this environment adds for the rotation functions
             (for example that servers have no TLS).
         build_cache: Directory for what the functions' packages are made of.
+        approvals: File of the approvals that a deployment needs here; None where nothing is at stake.
     """
 
     account: str
@@ -112,3 +113,4 @@ class Connections:
     endpoints: Endpoints = field(default_factory=Endpoints)
     function_environment: Mapping[str, str] = field(default_factory=dict)
     build_cache: Path = field(default_factory=lambda: user_cache_path("mita"))
+    approvals: Path | None = None

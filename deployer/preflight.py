@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import yaml
 
+from deployer.approvals import require_approvals
 from deployer.cluster import Cluster
 from deployer.connections import ClusterIdentity, Connections
 from deployer.desired import Desired
@@ -21,6 +23,9 @@ from deployer.errors import ConfigurationError, MissingToolError, MitaError, Not
 from deployer.failures import explained
 from deployer.health import unhealthy
 from deployer.helm import Helm, merged
+
+APPROVALS = "approvals"
+"""The check that a plan, which changes nothing, does not need."""
 
 CRDS = ("ExternalSecret", "SecretStore", "ClusterSecretStore")
 
@@ -219,6 +224,17 @@ def monitoring(place: Place) -> None:
             )
 
 
+def approvals(place: Place) -> None:
+    """P0.4: whoever has to agree has, where something is at stake.
+
+    Raises:
+        RefusedError: An approval is missing or has lapsed.
+        ConfigurationError: The file of approvals cannot be used.
+    """
+    if place.connections.approvals is not None:
+        require_approvals(place.connections.approvals, datetime.now(UTC).date())
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A check and the criterion that it shows."""
@@ -235,6 +251,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "kubernetes-api": Check("P0.3", kubernetes_api),
         "external-secrets-crds": Check("P0.3", custom_resources),
         "monitoring": Check("P0.3", monitoring),
+        APPROVALS: Check("P0.4", approvals),
     }
 )
 

@@ -62,3 +62,45 @@ Feature: Before anything is deployed
   Scenario: Grafana is reachable
     When Grafana is asked whether it is ready
     Then it answers that it is
+
+  @P0.4 @needs-changes-allowed
+  Scenario Outline: Production is refused while an approval is missing
+    Given a production place whose <approval> is not on file
+    When a deployment is attempted
+    Then it is refused, and the reason is "<approval>"
+    And nothing has changed
+
+    Examples:
+      | approval            |
+      | security approval   |
+      | compliance sign-off |
+      | emergency contacts  |
+      | incident procedure  |
+
+  @P0.4 @needs-changes-allowed
+  Scenario Outline: Production is refused when an approval no longer holds
+    Given a production place whose <approval> has lapsed
+    When a deployment is attempted
+    Then it is refused, and the reason is "<approval>"
+    And nothing has changed
+
+    Examples:
+      | approval            |
+      | security approval   |
+      | compliance sign-off |
+      | emergency contacts  |
+      | incident procedure  |
+
+  @P0.4 @needs-changes-allowed
+  Scenario: Production without a file of approvals is refused
+    Given a production place without a file of approvals
+    When a deployment is attempted
+    Then it is refused, and the reason is "approvals"
+    And nothing has changed
+
+  @P0.4 @needs-changes-allowed
+  Scenario: Production is deployed to when every approval is on file
+    Given a production place with every approval on file
+    When a deployment is attempted
+    Then it is not refused
+    And every approval says who gave it, when and until when

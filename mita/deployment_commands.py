@@ -17,7 +17,7 @@ from deployer.deployment import Deployment
 from deployer.desired import PRODUCTION, Desired, read
 from deployer.plan import Plan, load
 from deployer.plan_text import describe
-from deployer.preflight import require
+from deployer.preflight import APPROVALS, require
 from deployer.progress import Progress, silent
 from deployer.supplied import Supplied, gather, rehearsed
 from environments.embedded.locations import state_directory
@@ -107,7 +107,8 @@ def plan(
     """Say what a deployment would change, object by object, and change nothing."""
     state = _desired(desired, through, replace_secret)
     deployment = _deployment(attached(environment, config), state)
-    require(deployment.preflight(through))
+    # What a plan says is what approvals are given for.
+    require(result for result in deployment.preflight(through) if result.check != APPROVALS)
     made = deployment.plan(through, replace=replace_secret, allow_destroy=allow_destroy)
     if as_json:
         click.echo(made.to_json(), nl=False)
