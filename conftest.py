@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--config", metavar="FILE", type=Path, default=None, help="what a real environment is described by"
     )
     group.addoption(
+        "--authorise",
+        metavar="CHANGE-ID",
+        default=None,
+        help="the change that is authorised in a real environment; it is only read without",
+    )
+    group.addoption(
         "--report-dir",
         metavar="DIR",
         type=Path,

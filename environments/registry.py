@@ -2,44 +2,84 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
+from deployer.approvals import require_approvals
 from deployer.errors import ConfigurationError
 from environments.embedded.environment import EmbeddedEnvironment
 from environments.embedded.smoke_identity import EmbeddedSmokeIdentity
 from environments.guard import Budget, Guard, ReadOnlyEnvironment
+from environments.guard.allowances import allowances
 from environments.protocol import Environment
+from environments.real.configuration import Configuration, read_configuration
+from environments.real.environment import RealEnvironment
 
 KINDS = ("embedded",)
+_REAL_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_CHANGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/#-]{2,63}")
 _EMBEDDED_SECONDS, _EMBEDDED_REQUESTS = 120.0, 2000
 
 
-def create(name: str, configuration: Path | None = None) -> Environment:
+def create(
+    name: str, configuration: Path | None = None, *, authorise: str | None = None, planning: bool = False
+) -> Environment:
     """Make the environment of a name, without starting it.
 
     Args:
-        name: ``embedded``, or ``embedded:INSTANCE`` for another one beside it.
+        name: ``embedded``, or ``embedded:INSTANCE`` for another one beside it; any other name is
+            that of a real environment.
         configuration: What a real environment is described by; the embedded one takes none.
+        authorise: Id of the change that is authorised in a real environment; it is only read without.
+        planning: Whether what is there is also compared with what is desired: that asks for more.
 
     Raises:
         ConfigurationError: There is no such environment, or it takes no configuration.
+        RefusedError: A change is authorised, but not everybody who must has approved of it.
     """
     kind, _, instance = name.partition(":")
-    if kind not in KINDS:
+    if kind in KINDS:
+        _take_none("--config", configuration)
+        _take_none("--authorise", authorise)
+        return EmbeddedEnvironment(instance or "default")
+    if configuration is None or not _REAL_NAME.fullmatch(name):
         raise ConfigurationError(
             "--environment",
-            expected=f"one of {', '.join(KINDS)}",
-            seen=name,
-            remedy="Choose one of those; `embedded:NAME` is a further embedded one.",
+            expected=f"one of {', '.join(KINDS)}, or the name of a real one together with --config",
+            seen=name if configuration is None else f"{name} with --config {configuration}",
+            remedy="Choose one of those; `embedded:NAME` is a further embedded one, and"
+            " `mita init` describes a real one.",
         )
-    if configuration is not None:
+    return _real(name, read_configuration(configuration), authorise=authorise, planning=planning)
+
+
+def _take_none(option: str, value: object) -> None:
+    if value is not None:
         raise ConfigurationError(
-            "--config",
-            expected="none for the embedded environment, which knows its own addresses",
-            seen=str(configuration),
+            option,
+            expected="none for the embedded environment, which knows its own addresses and risks nothing",
+            seen=str(value),
             remedy="Leave it out.",
         )
-    return EmbeddedEnvironment(instance or "default")
+
+
+def _real(name: str, configuration: Configuration, *, authorise: str | None, planning: bool) -> Environment:
+    aws = configuration.aws
+    if authorise is not None:
+        if not _CHANGE.fullmatch(authorise):
+            raise ConfigurationError(
+                "--authorise",
+                expected="the id of a change, such as CHG-1234",
+                seen=repr(authorise),
+                remedy="Give the id under which the change was approved.",
+            )
+        require_approvals(configuration.approvals, datetime.now(UTC).date())
+        return RealEnvironment(name, configuration, role=aws.deployment_role, change=authorise)
+    budget = Budget(seconds=configuration.budget.seconds, requests=configuration.budget.requests)
+    allowed = allowances().for_planning() if planning else allowances()
+    place = RealEnvironment(name, configuration, role=aws.deployment_role if planning else aws.role)
+    return ReadOnlyEnvironment(place, Guard(budget, allowed))
 
 
 def read_only(environment: Environment) -> ReadOnlyEnvironment:

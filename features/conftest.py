@@ -32,7 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly:
         return
     try:
-        environment = create(config.getoption("environment"), config.getoption("config"))
+        environment = create(
+            config.getoption("environment"),
+            config.getoption("config"),
+            authorise=config.getoption("authorise"),
+        )
     except MitaError as error:
         raise pytest.UsageError(str(error)) from None
     recorder = Recorder(
@@ -62,6 +66,10 @@ def _report_directory(config: pytest.Config, environment: str) -> Path:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out, with the reason, what this environment cannot show."""
     session = item.config.stash[SESSION]
+    if session.may_not_run(item):
+        reason = f"In {session.environment.name} no change is authorised, and this may make one."
+        item.stash[NOT_EXERCISED] = reason
+        pytest.skip(reason)
     lacking = session.lacking(item)
     if lacking:
         reason = f"The environment {session.environment.name} has no {', '.join(sorted(lacking))}."

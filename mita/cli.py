@@ -22,6 +22,8 @@ _COMMANDS = {
     "rotate": "mita.rotation_commands:rotate",
     "render": "mita.handwork_commands:render",
     "report": "mita.evidence_commands:report",
+    "init": "mita.setup_commands:init",
+    "doctor": "mita.setup_commands:doctor",
 }
 _INTERRUPTED = 130
 

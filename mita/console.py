@@ -69,8 +69,8 @@ def _plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def show_error(error: MitaError) -> None:
-    """Explain a failure on standard error, in four short lines."""
+def show_error(error: MitaError, *, answer: bool = False) -> None:
+    """Explain a failure in four short lines: on standard error, or as a command's answer."""
     for label, text in (
         ("failed", error.subject),
         ("expected", error.expected),
@@ -78,7 +78,7 @@ def show_error(error: MitaError) -> None:
         ("to do", error.remedy),
     ):
         first, *more = text.splitlines() or [""]
-        click.echo(f"{click.style(f'{label:9}', bold=True)} {first}", err=True)
+        click.echo(f"{click.style(f'{label:9}', bold=True)} {first}", err=not answer)
         for line in more:
-            click.echo(f"{'':9} {line}", err=True)
+            click.echo(f"{'':9} {line}", err=not answer)
     sys.stderr.flush()

@@ -23,7 +23,7 @@ from deployer.supplied import Supplied, gather, rehearsed
 from environments.embedded.locations import state_directory
 from environments.protocol import Environment
 from mita.console import progress
-from mita.options import attached, environment_options
+from mita.options import attached, authorise_option, environment_options, require_changes_allowed
 
 NO_CHANGE = 0
 ERROR = 1
@@ -106,7 +106,7 @@ def plan(
 ) -> None:
     """Say what a deployment would change, object by object, and change nothing."""
     state = _desired(desired, through, replace_secret)
-    deployment = _deployment(attached(environment, config), state)
+    deployment = _deployment(attached(environment, config, planning=True), state)
     # What a plan says is what approvals are given for.
     require(result for result in deployment.preflight(through) if result.check != APPROVALS)
     made = deployment.plan(through, replace=replace_secret, allow_destroy=allow_destroy)
@@ -150,6 +150,7 @@ MITA_SMTP_PASSWORD.  A deployment that was interrupted goes on when it is starte
     help="Invent the externally issued values; refused in a real account.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before changes, as on a terminal.")
+@authorise_option
 def deploy(
     *,
     environment: str,
@@ -162,6 +163,7 @@ def deploy(
     secrets_file: str | None,
     rehearse: bool,
     yes: bool,
+    authorise: str | None,
 ) -> None:
     """Check, plan, apply and verify.
 
@@ -176,7 +178,8 @@ def deploy(
     made = load(planned) if planned else None
     last = made.through if made else through
     supplied = gather(state, file=secrets_file, environment=os.environ)
-    place = attached(environment, config)
+    place = attached(environment, config, authorise=authorise)
+    require_changes_allowed(place)
     if rehearse:
         supplied = {**rehearsed(state, account=place.connections().account), **supplied}
     deployment = _deployment(place, state, supplied)

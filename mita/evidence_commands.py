@@ -161,7 +161,7 @@ def _run_features(place: Environment, directory: Path, config: Path | None, mark
     arguments = [
         *(sys.executable, "-m", "pytest", str(_FEATURES), "--environment", place.name),
         *("--report-dir", str(directory), f"--junitxml={directory / JUNIT_FILE}"),
-        *(("--config", str(config)) if config else ()),
+        *((f"--config={config.absolute()}",) if config else ()),
         *(("-m", marks) if marks else ()),
     ]
     # A process group of its own: an interruption is passed on once, however it came.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from deployer.errors import NotReadyError
+from deployer.errors import NotReadyError, RefusedError
+from deployer.progress import silent
 from environments.embedded.environment import EmbeddedEnvironment
-from environments.protocol import Environment
+from environments.protocol import Capability, Environment
 from environments.registry import create
 
 _DEFAULT = "embedded"
@@ -40,17 +42,53 @@ def environment_options(command: Command) -> Command:
     return command
 
 
-def attached(environment: str, config: Path | None) -> Environment:
+def authorise_option(command: Command) -> Command:
+    """Add ``--authorise``, passed on as `authorise`."""
+    return click.option(
+        "--authorise",
+        metavar="CHANGE-ID",
+        help="The change that is authorised in a real environment; it is only read without.",
+    )(command)
+
+
+def attached(
+    environment: str, config: Path | None, *, authorise: str | None = None, planning: bool = False
+) -> Environment:
     """Return an environment that runs already.
+
+    Args:
+        environment: Its name.
+        config: What a real one is described by.
+        authorise: Id of the change that is authorised in a real one.
+        planning: Whether what is there is compared with what is desired.
 
     Raises:
         NotReadyError: It does not run, or not as it should.
         ConfigurationError: There is no such environment.
+        RefusedError: It is not the configured place, or the change is not approved of.
     """
-    created = create(environment, config)
-    if isinstance(created, EmbeddedEnvironment) and not created.attach():
+    created = create(environment, config, authorise=authorise, planning=planning)
+    if not isinstance(created, EmbeddedEnvironment):
+        created.start(silent)
+        atexit.register(created.stop)
+    elif not created.attach():
         raise not_running(created)
     return created
+
+
+def require_changes_allowed(environment: Environment) -> None:
+    """Refuse to change an environment in which no change is authorised.
+
+    Raises:
+        RefusedError: None is.
+    """
+    if Capability.CHANGES_ALLOWED not in environment.capabilities:
+        raise RefusedError(
+            f"changes in {environment.name}",
+            expected="a change that is authorised for this run, and every approval on file",
+            seen="no --authorise",
+            remedy="Have the plan approved, then: mita deploy ... --authorise CHANGE-ID",
+        )
 
 
 def embedded(environment: str, config: Path | None) -> EmbeddedEnvironment:

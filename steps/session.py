@@ -34,7 +34,7 @@ from steps.deploying import (
     runs_without_us,
 )
 from steps.focus import Focus, describe
-from steps.smoke import SmokeWatch, asks_for_smoke
+from steps.smoke import TAG, SmokeWatch, asks_for_smoke
 from steps.system import Candidate, System
 
 _DISTRIBUTION = "mita-secret-acceptance"
@@ -84,6 +84,13 @@ class FeatureSession:
         """Return the capabilities that a scenario asks for by its tags and that the environment lacks."""
         return self._needed(mark.name for mark in item.iter_markers()) - self.environment.capabilities
 
+    def _can_run(self, item: pytest.Item) -> bool:
+        return not self.lacking(item) and not self.may_not_run(item)
+
+    def may_not_run(self, item: pytest.Item) -> bool:
+        """Tell whether a scenario might change something where things are only read."""
+        return isinstance(self.environment, ReadOnlyEnvironment) and item.get_closest_marker(TAG) is None
+
     # ---- the environment's life
 
     @pytest.hookimpl(trylast=True)  # when what nobody asked for is gone
@@ -95,7 +102,7 @@ class FeatureSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Start and deploy before the first scenario that needs it, outside of the scenario's own time."""
-        if self._system is None and item.path.is_relative_to(self._features) and not self.lacking(item):
+        if self._system is None and item.path.is_relative_to(self._features) and self._can_run(item):
             try:
                 with explained(f"environment {self.environment.name}"):
                     self._prepare()

@@ -37,6 +37,7 @@ class EmbeddedSmokeIdentity(EmbeddedEnvironment):
 
     capabilities = EmbeddedEnvironment.capabilities - {Capability.CHANGES_ALLOWED, Capability.ETCD_ACCESS}
     account = ACCOUNT
+    approvals = None
 
     def __init__(self, environment: EmbeddedEnvironment) -> None:
         super().__init__(environment.instance)

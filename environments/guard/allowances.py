@@ -20,10 +20,17 @@ class _Strict(BaseModel):
 
 
 class KubernetesAllowances(_Strict):
-    """Methods, and patterns of whole paths."""
+    """Methods, and patterns of whole paths.
+
+    Attributes:
+        methods: Such as ``GET``.
+        paths: Without their query.
+        dry_runs: Further methods that pass with ``dryRun=All``.
+    """
 
     methods: frozenset[str]
     paths: tuple[re.Pattern[str], ...]
+    dry_runs: frozenset[str] = frozenset()
 
 
 class HttpAllowances(_Strict):
@@ -38,6 +45,18 @@ class HttpAllowances(_Strict):
     methods: frozenset[str]
     posts_to_application: frozenset[str]
     credentials_hosts: tuple[re.Pattern[str], ...]
+
+
+class PlanningAllowances(_Strict):
+    """What making a plan asks in addition.
+
+    Attributes:
+        aws: Operations of AWS.
+        kubernetes_dry_runs: Methods that pass with ``dryRun=All``.
+    """
+
+    aws: Operations
+    kubernetes_dry_runs: frozenset[str]
 
 
 class HelmAllowances(_Strict):
@@ -55,6 +74,7 @@ class Allowances(_Strict):
         kubernetes: Requests to the cluster's API.
         http: Any other request.
         helm: Helm's commands.
+        planning: What making a plan asks in addition.
     """
 
     aws: Operations
@@ -62,6 +82,16 @@ class Allowances(_Strict):
     kubernetes: KubernetesAllowances
     http: HttpAllowances
     helm: HelmAllowances
+    planning: PlanningAllowances
+
+    def for_planning(self) -> Allowances:
+        """Return what may be asked to make a plan."""
+        aws = {
+            service: self.aws.get(service, frozenset()) | self.planning.aws.get(service, frozenset())
+            for service in {*self.aws, *self.planning.aws}
+        }
+        kubernetes = self.kubernetes.model_copy(update={"dry_runs": self.planning.kubernetes_dry_runs})
+        return self.model_copy(update={"aws": aws, "kubernetes": kubernetes})
 
 
 @cache

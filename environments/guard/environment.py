@@ -12,21 +12,17 @@ from typing import Any, Protocol
 
 from kubernetes.client import ApiClient
 
-from deployer.cluster import Cluster
 from deployer.connections import ClusterIdentity, Connections, Endpoints
-from deployer.errors import RefusedError
-from deployer.failures import explained
-from deployer.preflight import require_account, require_context
 from deployer.progress import Progress, Step
 from environments.guard import wire
 from environments.guard.aws import guarded
 from environments.guard.guard import Guard
 from environments.guard.helm import ReadOnlyHelm
+from environments.guard.identity import require_cluster, require_credentials
 from environments.guard.kubernetes import read_only_client
 from environments.protocol import Capability, Environment
 
 _CHANGING = frozenset({Capability.CHANGES_ALLOWED, Capability.ETCD_ACCESS})
-_DISCOVERY = "/.well-known/openid-configuration"
 
 
 class Readable(Environment, Protocol):
@@ -35,6 +31,10 @@ class Readable(Environment, Protocol):
     @property
     def account(self) -> str:
         """The AWS account that its credentials must belong to."""
+
+    @property
+    def approvals(self) -> Path | None:
+        """File of the approvals that a deployment needs; None where nothing is at stake."""
 
 
 class ReadOnlyEnvironment:
@@ -62,6 +62,11 @@ class ReadOnlyEnvironment:
         """What the place can show to somebody who only reads."""
         return self._place.capabilities - _CHANGING
 
+    @property
+    def approvals(self) -> Path | None:
+        """File of the approvals that a deployment needs; None where nothing is at stake."""
+        return self._place.approvals
+
     # ---- start and stop
 
     def start(self, progress: Progress) -> None:
@@ -84,18 +89,9 @@ class ReadOnlyEnvironment:
 
     def _identify(self) -> None:
         cluster = self.cluster
-        require_account(self.aws("sts"), self._place.account)
-        require_context(self.kubeconfig, cluster)
+        require_credentials(self.aws("sts"), self._place.account, self.kubeconfig, cluster)
         self.guard.identify()
-        with explained(f"cluster {cluster.name}, its Kubernetes API"):
-            issuer = Cluster(self.kubernetes()).call("GET", _DISCOVERY)["issuer"]
-        if issuer != cluster.oidc_issuer:
-            raise RefusedError(
-                "Kubernetes cluster, by the issuer of its tokens",
-                expected=cluster.oidc_issuer,
-                seen=str(issuer),
-                remedy=f"Check the server of context {cluster.context} in {self.kubeconfig}.",
-            )
+        require_cluster(self.kubernetes(), cluster, self.kubeconfig)
         self.guard.application = self._place.endpoints.application
 
     def stop(self) -> None:

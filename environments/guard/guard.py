@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from typing import NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from deployer.errors import RefusedError
 from environments.guard.allowances import Allowances, allowances
@@ -85,7 +85,8 @@ class Guard:
         """
         call = f"{method} {urlsplit(path).path}"
         rules = self._allowed.kubernetes
-        if method not in rules.methods:
+        dry = method in rules.dry_runs and parse_qs(urlsplit(path).query).get("dryRun") == ["All"]
+        if method not in rules.methods and not dry:
             self.refuse(f"Kubernetes {call}", expected=f"one of {', '.join(sorted(rules.methods))}")
         if not any(pattern.fullmatch(urlsplit(path).path) for pattern in rules.paths):
             self.refuse(f"Kubernetes {call}", expected="an object, a list, or a pod's log")
@@ -94,6 +95,9 @@ class Guard:
                 f"Kubernetes {call}",
                 expected="account and context to be checked before anything else is asked",
             )
+        if dry:
+            self._spend(call)
+            self._this.judged = method
 
     def http(self, method: str, host: str, port: int | None, target: str) -> None:
         """Judge any request over HTTP, by whatever library, as it is about to be sent.
@@ -103,7 +107,7 @@ class Guard:
             BudgetError: There is nothing left for it.
         """
         judged, self._this.judged = getattr(self._this, "judged", None), None
-        if judged == method:  # counted already, by the client that asks AWS
+        if judged == method:  # by the client that asks, which knows more
             return
         path, rules = urlsplit(target).path, self._allowed.http
         if not (
