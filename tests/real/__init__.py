@@ -1,0 +1,1 @@
+"""Tests of real environments: what describes them, and who may change them."""

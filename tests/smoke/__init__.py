@@ -1,0 +1,1 @@
+"""Tests of smoke runs, against an environment that runs and is deployed."""
