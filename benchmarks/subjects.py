@@ -79,9 +79,23 @@ def _deployed(bench: Bench) -> Iterator[Figure]:
         yield Figure("mita deploy, from nothing", "s", [bench.mita("deploy", "--rehearse", "--yes")])
         plans = [bench.mita("plan") for _ in range(bench.rounds)]
         yield Figure("mita plan, nothing to do", "s", plans, wanted=3)
+        yield from _smoke(bench)
         yield from _idle(bench)
     finally:
         bench.mita("down")
+
+
+def _smoke(bench: Bench) -> Iterator[Figure]:
+    run = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "production-smoke",
+        f"--report-dir={bench.state}/smoke",
+    )
+    yield Figure("smoke run, warm", "s", [bench.run(*run) for _ in range(bench.rounds)], wanted=30)
 
 
 def _idle(bench: Bench) -> Iterator[Figure]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,19 @@ from evidence.model import Run, load_run
 from tests.cli.commands import Mita
 
 ROOT = Path(__file__).parents[2]
-_SECONDS = 120
+_SECONDS = 280
 
 
 @dataclass(frozen=True)
 class Smoke:
-    """A smoke run that has ended."""
+    """A smoke run that has ended.
+
+    Attributes:
+        code: Its exit status.
+        seconds: Seconds of a processor that it took; those on the clock are a benchmark's, beside other work.
+        output: What it printed.
+        directory: Its report.
+    """
 
     code: int
     seconds: float
@@ -50,7 +57,7 @@ class Place:
     def smoke(self, into: Path, *options: str, planted: str = "", **variables: str) -> Smoke:
         """Run the scenarios that change nothing, as from the project's root; `planted` is a plug-in."""
         (into / "planted.py").write_text(planted)
-        began = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-m", "production-smoke", "-p", "planted"),
@@ -64,7 +71,8 @@ class Place:
             timeout=_SECONDS,
             check=False,
         )
-        took = time.monotonic() - began
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return Smoke(done.returncode, took, done.stdout + done.stderr, into / "report")
 
     def surroundings(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 
 from evidence.model import Status
 from steps.inventory import Inventory
+from tests.cli.commands import Mita
 from tests.smoke.conftest import Place, Smoke, session_of
 
 pytestmark = pytest.mark.embedded
@@ -65,7 +66,7 @@ def run(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Smoke:
     return place.smoke(tmp_path_factory.mktemp("run"))
 
 
-def test_it_passes_within_half_a_minute(run: Smoke) -> None:
+def test_it_passes_within_half_a_minute_of_a_processor(run: Smoke) -> None:
     assert run.code == 0, run.output
     assert run.seconds <= 30
     ran = [each for each in run.results.scenarios if each.status is Status.PASSED]
@@ -203,3 +204,27 @@ def test_a_run_that_has_used_up_its_requests_stops_and_keeps_what_it_has_shown(
     assert len(run.results.scenarios) < 27
     assert "at most 110 requests" in " ".join(run.results.problems)
     assert "after" in (run.directory / "inventory.json").read_text()
+
+
+# ---- before it
+
+
+def test_doctor_finds_nothing_lacking_here_nor_as_in_a_real_environment(place: Place, tmp_path: Path) -> None:
+    config = str(place.config(tmp_path))
+    real = Mita(place.mita.state, place.exports)
+
+    for done in (place.mita("doctor"), real("doctor", "--environment", "production", "--config", config)):
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.endswith("Nothing is lacking for a smoke run.\n")
+        assert "✓ kms:GetKeyRotationStatus" in done.stdout
+
+
+def test_a_plan_is_made_in_a_real_environment_and_a_deployment_is_not(place: Place, tmp_path: Path) -> None:
+    real = ("--environment", "production", "--config", str(place.config(tmp_path)))
+    mita = Mita(place.mita.state, place.exports)
+
+    plan, deployment = mita("plan", "--through", "1", *real), mita("deploy", "--yes", *real)
+
+    assert plan.returncode == 0, plan.stdout + plan.stderr
+    assert deployment.returncode == 1
+    assert "changes in production" in deployment.stderr
