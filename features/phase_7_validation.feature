@@ -38,6 +38,7 @@ Feature: Phase 7, validation
         | the cluster's own servers    |
         | the node                     |
         | the operator                 |
+        | the smoke run                |
 
     @P7.5 @needs-cluster-audit @needs-changes-allowed
     Scenario: A service account that is not meant to read the cluster's secrets is found by name

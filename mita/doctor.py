@@ -154,6 +154,8 @@ def _permissions_in_aws(reader: ReadOnlyEnvironment, desired: Desired) -> Iterat
         ),
         "iam:GetRole": lambda: iam.get_role(RoleName=desired.roles[0].name),
         "iam:ListOpenIDConnectProviders": iam.list_open_id_connect_providers,
+        "eks:DescribeCluster": lambda: reader.aws("eks").describe_cluster(name=desired.cluster),
+        "cloudtrail:LookupEvents": lambda: reader.aws("cloudtrail").lookup_events(MaxResults=1),
     }
     for what, call in calls.items():
         yield _asked(what, lambda call=call: str(bool(call())) and "")  # type: ignore[misc]  # a default binds it

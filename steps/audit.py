@@ -13,7 +13,9 @@ from pydantic import SecretStr
 from pytest_bdd import given, then, when
 
 from deployer.cluster import Cluster
+from deployer.desired import SMOKE_ACCOUNT
 from deployer.eventually import eventually
+from environments.guard import ReadOnlyEnvironment
 from environments.protocol import Capability, ClusterAuditReader
 from evidence.readers import Reading, aws_readings, cluster_readings, unexpected
 from evidence.redaction import Redactor
@@ -56,23 +58,31 @@ def _events(system: System, name: str, since: datetime) -> Iterator[Json]:
 
 def expected_readers(system: System) -> dict[str, set[str]]:
     """Return who is meant to read secrets: the names that the trails have for those that features name."""
-    arn: str = system.aws("sts").get_caller_identity()["Arn"]
-    deployer = arn.split("/")[1] if ":assumed-role/" in arn else arn.rpartition("/")[2].rpartition(":")[2]
     roles = ("the operator's role", "the rotation's role", "the smoke run's role")
     return {
-        "the deployer": {deployer},
+        "the deployer": _deployers(system),
         **{which: {desired_role(system, which).name} for which in roles},
-        "the cluster's administrator": {_administrator(system)},
+        "the cluster's administrator": _administrators(system),
         "the cluster's own servers": set(_CONTROL_PLANE),
         "the operator": {_OPERATOR},
+        "the smoke run": {"system:serviceaccount:" + SMOKE_ACCOUNT.replace("/", ":")},
     }
 
 
-def _administrator(system: System) -> str:
+def _deployers(system: System) -> set[str]:
+    if isinstance(system.environment, ReadOnlyEnvironment):  # whoever reads there does not deploy
+        return set(system.environment.deployers)
+    arn: str = system.aws("sts").get_caller_identity()["Arn"]
+    return {arn.split("/")[1] if ":assumed-role/" in arn else arn.rpartition("/")[2].rpartition(":")[2]}
+
+
+def _administrators(system: System) -> set[str]:
+    """Ask the cluster who we are, where its audit log is to be had at all."""
+    if not isinstance(system.environment, ClusterAuditReader):
+        return set()
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     answer = system.cluster.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=review)
-    name: str = answer["status"]["userInfo"]["username"]
-    return name
+    return {answer["status"]["userInfo"]["username"]}
 
 
 def strangers(system: System, since: datetime) -> list[Reading]:

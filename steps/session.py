@@ -139,7 +139,7 @@ class FeatureSession:
         return reader
 
     def pytest_sessionfinish(self) -> None:
-        """See who read secrets, show that a run that only reads changed nothing, and stop what was started."""
+        """See who read secrets and whether a run that only reads changed anything; stop what was started."""
         system, self._system = self._system, None
         if system is not None:
             if self._watch is not None:

@@ -35,9 +35,10 @@ class EmbeddedSmokeIdentity(EmbeddedEnvironment):
         environment: The environment, which runs and is deployed.
     """
 
-    capabilities = EmbeddedEnvironment.capabilities - {Capability.CHANGES_ALLOWED, Capability.ETCD_ACCESS}
+    capabilities = EmbeddedEnvironment.capabilities - {Capability.CHANGES_ALLOWED}
     account = ACCOUNT
     approvals = None
+    deployers = frozenset({"root"})
 
     def __init__(self, environment: EmbeddedEnvironment) -> None:
         super().__init__(environment.instance)

@@ -22,7 +22,8 @@ from environments.guard.identity import require_cluster, require_credentials
 from environments.guard.kubernetes import read_only_client
 from environments.protocol import Capability, Environment
 
-_CHANGING = frozenset({Capability.CHANGES_ALLOWED, Capability.ETCD_ACCESS})
+# What changes something, or wants to get at what no reader's right opens.
+_BEYOND_READING = frozenset({Capability.CHANGES_ALLOWED, Capability.ETCD_ACCESS, Capability.CLUSTER_AUDIT})
 
 
 class Readable(Environment, Protocol):
@@ -35,6 +36,10 @@ class Readable(Environment, Protocol):
     @property
     def approvals(self) -> Path | None:
         """File of the approvals that a deployment needs; None where nothing is at stake."""
+
+    @property
+    def deployers(self) -> frozenset[str]:
+        """Names, as the audit trail has them, of those who deploy."""
 
 
 class ReadOnlyEnvironment:
@@ -60,12 +65,17 @@ class ReadOnlyEnvironment:
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What the place can show to somebody who only reads."""
-        return self._place.capabilities - _CHANGING
+        return self._place.capabilities - _BEYOND_READING
 
     @property
     def approvals(self) -> Path | None:
         """File of the approvals that a deployment needs; None where nothing is at stake."""
         return self._place.approvals
+
+    @property
+    def deployers(self) -> frozenset[str]:
+        """Names, as the audit trail has them, of those who deploy: not of whoever reads."""
+        return self._place.deployers
 
     # ---- start and stop
 

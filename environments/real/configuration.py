@@ -17,7 +17,7 @@ Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+[^\s]*$")]
 RoleArn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")]
 
 # Claimed for a real place they would open what belongs to the embedded one.
-_NOT_CLAIMED = {Capability.CHANGES_ALLOWED, Capability.ETCD_ACCESS}
+_NOT_CLAIMED = {Capability.CHANGES_ALLOWED, Capability.ETCD_ACCESS, Capability.CLUSTER_AUDIT}
 
 
 class _Strict(BaseModel):
@@ -33,6 +33,7 @@ class Aws(_Strict):
         profile: Profile of the AWS configuration; boto3's own chain decides unless it is given.
         role: The role that smoke runs take on; none: as whoever the chain finds.
         deployment_role: The role that plans and deployments take on; likewise.
+        deployers: Names of further roles and users that deploy, and so may read secrets.
     """
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -40,6 +41,7 @@ class Aws(_Strict):
     profile: Text | None = None
     role: RoleArn | None = None
     deployment_role: RoleArn | None = None
+    deployers: frozenset[Text] = frozenset()
 
     @model_validator(mode="after")
     def _roles_are_the_accounts(self) -> Self:

@@ -65,6 +65,13 @@ class RealEnvironment:
         return self.configuration.approvals
 
     @property
+    def deployers(self) -> frozenset[str]:
+        """Names, as the audit trail has them, of those who deploy."""
+        aws = self.configuration.aws
+        role = {aws.deployment_role.rpartition("/")[2]} if aws.deployment_role else set()
+        return aws.deployers | role
+
+    @property
     def capabilities(self) -> frozenset[Capability]:
         """What the configuration says, and changes where one is authorised."""
         changes = {Capability.CHANGES_ALLOWED} if self.change is not None else set()

@@ -65,6 +65,7 @@ def test_no_role_is_granted_by_wildcard(name: str) -> None:
         if statement["Resource"] == ["*"]:  # AWS knows no resource for these
             assert set(statement["Action"]) <= {
                 "iam:ListOpenIDConnectProviders",
+                "cloudtrail:LookupEvents",
                 "secretsmanager:ListSecrets",
             }
 

@@ -8,7 +8,7 @@ import pytest
 from deployer.desired import SMOKE_ACCOUNT, SMOKE_ROLE, read
 from environments.guard.allowances import allowances
 
-READING = ("Get", "List", "Describe")
+READING = ("Get", "List", "Describe", "Lookup")
 LISTED = [(service, name) for service, names in allowances().aws.items() for name in sorted(names)]
 
 
