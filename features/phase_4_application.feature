@@ -63,6 +63,7 @@ Feature: Phase 4, application with external secrets
 
   @P4.6 @needs-changes-allowed
   Scenario: From inside a pod, the database answers
+    Given the application was rolled out after the last rotation
     When a pod of the application connects to the database with its own credentials
     Then the database lets it in
 
@@ -73,6 +74,7 @@ Feature: Phase 4, application with external secrets
 
   @P4.7 @needs-changes-allowed
   Scenario: From inside a pod, the cache answers
+    Given the application was rolled out after the last rotation
     When a pod of the application connects to the cache with its own credentials
     Then the cache lets it in
 

@@ -30,7 +30,12 @@ _CLUSTER_KEY = "mita-production-app-secrets"
 # AWS' trail may lag behind what happens.
 _TRAIL_SECONDS = 900.0
 _OPERATOR = "system:serviceaccount:external-secrets-system:external-secrets"
-_CONTROL_PLANE = ("system:apiserver", "system:kube-controller-manager", "system:kube-scheduler")
+_CONTROL_PLANE = (
+    "system:apiserver",
+    "system:kube-controller-manager",
+    "system:kube-scheduler",
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+)
 _NODE = "system:node:"
 
 Json = dict[str, Any]

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import yaml
 from kubernetes.client import CoreV1Api
 from kubernetes.stream import stream
-from pytest_bdd import then, when
+from pytest_bdd import given, then, when
 
-from steps.application import NAME, is_ready, pods_of
+from deployer.eventually import eventually
+from deployer.kinds.releases import not_rolled_out
+from steps.application import NAME, deployment_of, is_ready, pods_of
 from steps.focus import Focus
 from steps.parameters import phrase
 from steps.system import System, text_of
 
 _DEADLINE = 30  # seconds
 _ERROR_CHANNEL = 3
+_ROLLOUT_SECONDS = 120.0
+_IN_ENVIRONMENT = ("database/primary", "cache/redis-auth")
 _LET_IN = "let in as "
 
 # The guide's own programs, which say in addition as whom the server let them in.
@@ -111,6 +116,32 @@ def _exit_code(status: Mapping[str, object]) -> int:
     details = status["details"]
     assert isinstance(details, Mapping)
     return int(details["causes"][0]["message"])
+
+
+@given("the application was rolled out after the last rotation")
+def _rolled_out_since(system: System) -> None:
+    """Roll it out anew where need be: a pod's environment is that of its beginning, unlike what it mounts."""
+    manager = system.aws("secretsmanager")
+    described = [manager.describe_secret(SecretId=system.full_name(name)) for name in _IN_ENVIRONMENT]
+    rotated = [each["LastRotatedDate"] for each in described if "LastRotatedDate" in each]
+    pods = [datetime.fromisoformat(pod["status"]["startTime"]) for pod in pods_of(system)]
+    if not rotated or min(pods) > max(rotated):
+        return
+    deployment = deployment_of(system)
+    namespace, name = system.desired.namespace, deployment["metadata"]["name"]
+    stamp = {"kubectl.kubernetes.io/restartedAt": datetime.now(UTC).isoformat()}
+    system.cluster.call(
+        "PATCH",
+        f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}",
+        body={"spec": {"template": {"metadata": {"annotations": stamp}}}},
+        content="strategic-merge-patch+json",
+    )
+    eventually(
+        lambda: not_rolled_out(deployment_of(system)),
+        subject=f"rollout of {name}",
+        deadline=_ROLLOUT_SECONDS,
+        remedy="Look at its pods.",
+    )
 
 
 @when(

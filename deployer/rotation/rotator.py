@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from deployer.progress import Progress, Step, silent
 from deployer.rotation import function_log
 from deployer.rotation.consumers import Consumers, renewed
 from deployer.rotation.logins import provable, require_accepted
-from deployer.rotation.record import Hop, Kind, Rotated, now
+from deployer.rotation.record import STEPS, Hop, Kind, Rotated, now
 from deployer.shapes import Fields, parse
 from deployer.supplied import Supplied, require_form
 
@@ -33,6 +34,7 @@ CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 _PASSING = {"SessionsOpenError", "BusyError", "ChangedMeanwhileError"}
 _POLL = 0.1  # seconds
 _RETRY_PAUSE = 1.0
+_LOG_SECONDS = 10.0
 
 Observe = Callable[[Hop], None]
 
@@ -94,6 +96,7 @@ class Rotator:
         self._began = now()
         self._clock = time.monotonic()
         self._hops: list[Hop] = []
+        self._told: set[tuple[str, str, datetime]] = set()
 
     # ---- what can be asked for
 
@@ -131,7 +134,9 @@ class Rotator:
                 consumers.nudge()
             self._await_copies(consumers, fields)
             self._await_pods(consumers, used)
-            return Rotated(self._desired_secret.name, version, str(before), self._began, tuple(self._hops))
+            self._await_log(version)
+            hops = tuple(sorted(self._hops, key=lambda hop: hop.at))
+            return Rotated(self._desired_secret.name, version, str(before), self._began, hops)
 
     def abandon(self) -> str | None:
         """Give up a version that was left pending; the current one goes on as it is.
@@ -247,14 +252,11 @@ class Rotator:
 
     def _follow(self, version: str) -> None:
         """Follow the steps by the function's log, until the labels say that it is complete."""
-        group, since, told = self._function.log_group, self._began, 0
+        since = self._began
 
         def incomplete() -> str | None:
-            nonlocal told, since
-            said = list(function_log.reports(self._logs, group, version, since))
-            for report in said[told:]:
-                self._report(report)
-            told = max(told, len(said))
+            nonlocal since
+            said = self._read_log(version, since)
             if self._is_current(version):
                 return None
             failed = next((each for each in reversed(said) if each.outcome == "failed"), None)
@@ -263,7 +265,7 @@ class Rotator:
                     raise self._failure(failed)
                 time.sleep(_RETRY_PAUSE)  # the same step is asked for again; what is waited for is asked then
                 self._ask(version)
-                since, told = failed.at, 1
+                since = failed.at + timedelta(milliseconds=1)
                 return f"{failed.step}: {failed.reason}"
             return f"{said[-1].step} {said[-1].outcome}" if said else "the function has not begun"
 
@@ -276,9 +278,24 @@ class Rotator:
         )
         self._hop(Kind.CURRENT)
 
+    def _await_log(self, version: str) -> None:
+        """Read what the function said last: its log is later than what it did, and may stay so."""
+        end = time.monotonic() + _LOG_SECONDS
+        while not any(hop.subject == STEPS[-1] for hop in self._hops) and time.monotonic() < end:
+            self._read_log(version, self._began)
+            time.sleep(_POLL)
+
+    def _read_log(self, version: str, since: datetime) -> list[function_log.StepReport]:
+        said = list(function_log.reports(self._logs, self._function.log_group, version, since))
+        for report in said:
+            if (key := (report.step, report.outcome, report.at)) not in self._told:
+                self._told.add(key)
+                self._report(report)
+        return said
+
     def _report(self, report: function_log.StepReport) -> None:
         if report.ended:
-            self._hop(Kind.STEP, report.step)
+            self._hop(Kind.STEP, report.step, at=report.at)
         elif report.outcome == "failed":
             self._tell("progress", f"{report.step} failed: {report.reason or report.error}")
         else:
@@ -354,8 +371,10 @@ class Rotator:
     def _left(self) -> float:
         return max(0.0, self._deadline - (time.monotonic() - self._clock))
 
-    def _hop(self, kind: Kind, subject: str = "", detail: str = "") -> None:
-        hop = Hop(kind, subject, now(), time.monotonic() - self._clock, detail)
+    def _hop(self, kind: Kind, subject: str = "", detail: str = "", at: datetime | None = None) -> None:
+        seen = at or now()
+        seconds = (seen - self._began).total_seconds() if at else time.monotonic() - self._clock
+        hop = Hop(kind, subject, seen, seconds, detail)
         self._hops.append(hop)
         self._observe(hop)
         self._tell("progress", hop.name)
