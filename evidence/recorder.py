@@ -22,10 +22,12 @@ from evidence.catalogue import CataloguedFeature
 from evidence.criteria import Criterion
 from evidence.events import Entry
 from evidence.findings import Finding, Hold
+from evidence.forms import write_forms
+from evidence.manifest import seal
 from evidence.model import Attachment, DeploymentSummary, Phase, Run, ScenarioResult, Status, save_run
 from evidence.observation import Observation, Observed
 from evidence.redaction import Redactor, redact_strings
-from evidence.report import caption, write_report
+from evidence.report import caption
 from evidence.scenario_log import ScenarioLog
 from evidence.timeline import Timeline
 
@@ -211,7 +213,7 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)  # after the JUnit report is written, so that it is searched too
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write results and report, and search them for secret values."""
+        """Write results and report, search them for secret values, and seal what is there."""
         for log in self._logs.values():
             if log.started is not None:
                 self._results.append(self._redacted(log.interrupted()))
@@ -221,6 +223,7 @@ class Recorder:
             self.problem(f"The value of {name} was found in {Path(place).relative_to(self.directory)}.")
         if leaks:
             self._finish()
+        seal(self.directory)
         failed = self.assessment is not None and self.assessment.verdict is Verdict.FAILED
         if failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -237,7 +240,7 @@ class Recorder:
     def _finish(self) -> None:
         run = self._save(finished=datetime.now(UTC), observed=self._observed())
         self.assessment = assess(run)
-        write_report(run, self.directory)
+        write_forms(run, self.directory)
 
     def _observed(self) -> Observed:
         try:

@@ -21,9 +21,9 @@ _COMMANDS = {
     "deploy": "mita.deployment_commands:deploy",
     "rotate": "mita.rotation_commands:rotate",
     "render": "mita.handwork_commands:render",
-    "report": "mita.evidence_commands:report",
     "init": "mita.setup_commands:init",
     "doctor": "mita.setup_commands:doctor",
+    "report": "mita.report_commands:report",
 }
 _INTERRUPTED = 130
 

@@ -1,4 +1,4 @@
-"""``mita accept`` and ``mita report``."""
+"""``mita accept``."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from deployer.progress import Progress, Step
 from environments.embedded.environment import EmbeddedEnvironment
 from environments.protocol import Environment
 from environments.registry import create
-from evidence.assessment import Verdict, assess
 from evidence.catalogue import read_features
 from evidence.criteria import load_criteria
-from evidence.model import RESULTS_FILE, Run, load_run, save_run, write_atomically
+from evidence.forms import write_forms
+from evidence.manifest import seal
+from evidence.model import RESULTS_FILE, Run, save_run, write_atomically
 from evidence.recorder import JUNIT_FILE
 from evidence.redaction import SHORTEST, Redactor
-from evidence.report import LATEST, REPORT_FILE, duration, new_directory, point_latest, write_report
+from evidence.report import new_directory, point_latest
 from mita.console import progress
 from mita.options import environment_options
+from mita.report_commands import REPORTS, code, tell
 from steps.deploying import COLLECTED, DEPLOYMENT_FILE, deploy, may_be_deployed
 
 _ROOT = Path(__file__).parent.parent
 _FEATURES = _ROOT / "features"
-_REPORTS = _ROOT / "reports"
-_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INCOMPLETE: 3}
 _END_SECONDS = 60.0
 
 
@@ -57,7 +57,7 @@ Exits with 0 when the verdict is passed, 1 when it is failed, 3 when it is incom
 @click.option(
     "--reports",
     type=click.Path(file_okay=False, path_type=Path),
-    default=_REPORTS,
+    default=REPORTS,
     metavar="DIR",
     help="Where the run's own directory is made; reports/ of the project by default.",
 )
@@ -100,8 +100,8 @@ def accept(
             _report_failure(place, directory, error, known)
             raise
         _run_features(place, directory, config, marks)
-    _tell(directory, seconds=time.monotonic() - began)
-    context.exit(_code(directory))
+    tell(directory, seconds=time.monotonic() - began)
+    context.exit(code(directory))
 
 
 @contextmanager
@@ -135,7 +135,9 @@ def _report_failure(place: Environment, directory: Path, error: MitaError, known
         features=read_features(_FEATURES),
     )
     save_run(run, directory)
-    click.echo(f"Report: {write_report(run, directory)}", err=True)
+    report = write_forms(run, directory)
+    seal(directory)
+    click.echo(f"Report: {report}", err=True)
 
 
 def _deploy(place: Environment, directory: Path, show: Progress, known: Redactor) -> None:
@@ -198,36 +200,3 @@ def _ended_by_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  mita report
-  mita report reports/20260102T030405Z-embedded
-"""
-)
-@click.argument("run", type=click.Path(file_okay=False, path_type=Path), required=False)
-@click.pass_context
-def report(context: click.Context, run: Path | None) -> None:
-    """Write the report of a run, the latest unless named, anew from its results, and tell its verdict.
-
-    Exits as the run did: 0 for passed, 1 for failed, 3 for incomplete.
-    """
-    directory = (run or _REPORTS / LATEST).resolve()
-    write_report(load_run(directory), directory)
-    _tell(directory)
-    context.exit(_code(directory))
-
-
-def _code(directory: Path) -> int:
-    return _CODES[assess(load_run(directory)).verdict]
-
-
-def _tell(directory: Path, seconds: float | None = None) -> None:
-    assessment = assess(load_run(directory))
-    took = "" if seconds is None else f" after {duration(seconds)}"
-    click.echo(f"Verdict: {assessment.verdict}{took}")
-    for reason in (*assessment.reasons, *assessment.remarks):
-        click.echo(f"  {reason}")
-    click.echo(f"Report: {directory / REPORT_FILE}")

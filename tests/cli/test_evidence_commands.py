@@ -68,6 +68,52 @@ def test_report_of_something_that_is_no_run_says_what_to_name(mita: Mita, tmp_pa
     assert "reports/latest" in done.stderr
 
 
+def test_report_verify_says_that_nothing_was_touched(mita: Mita, tmp_path: Path) -> None:
+    directory = _saved(tmp_path / "run", Status.PASSED)
+    mita("report", str(directory))
+
+    done = mita("report", "verify", str(directory))
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("Unchanged: ")
+
+
+def test_report_verify_names_every_file_that_was_touched(mita: Mita, tmp_path: Path) -> None:
+    directory = _saved(tmp_path / "run", Status.PASSED)
+    (directory / "environment").mkdir()
+    (directory / "environment" / "etcd.log").write_text("started")
+    mita("report", str(directory))
+    results = directory / "results.json"
+    results.write_text(results.read_text().replace("passed", "failed"))
+    (directory / "environment" / "etcd.log").unlink()
+    (directory / "more.txt").touch()
+
+    done = mita("report", "verify", str(directory))
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        "changed: results.json",
+        "missing: environment/etcd.log",
+        "added: more.txt",
+    ]
+    assert "1 changed, 1 missing, 1 added" in done.stderr
+    assert failure_labels(done.stderr) == ["failed", "expected", "seen", "to do"]
+
+
+def test_report_is_not_written_anew_over_results_that_were_touched(mita: Mita, tmp_path: Path) -> None:
+    directory = _saved(tmp_path / "run", Status.FAILED)
+    mita("report", str(directory))
+    report = (directory / "report.html").read_bytes()
+    results = directory / "results.json"
+    results.write_text(results.read_text().replace("failed", "passed"))
+
+    done = mita("report", str(directory))
+
+    assert done.returncode == 1
+    assert "changed: results.json" in done.stderr
+    assert (directory / "report.html").read_bytes() == report
+
+
 def test_accept_refuses_an_environment_that_does_not_exist(mita: Mita) -> None:
     done = mita("accept", "--environment", "nowhere")
 

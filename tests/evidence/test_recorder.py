@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from evidence.assessment import Verdict, assess
+from evidence.manifest import load_manifest, verify
 from evidence.model import Phase, Run, ScenarioResult, Status, load_run
 
 pytest_plugins = ["pytester"]
@@ -204,7 +205,7 @@ def test_a_failing_step_with_its_evidence_and_without_secret_values(pytester: py
     ]
     result.stdout.fnmatch_lines(["*Pod mita*", "its state, [[]the password[]] and all"])
     written = [path for path in (pytester.path / "report").rglob("*") if path.is_file()]
-    assert {path.name for path in written} == {"results.json", "report.html", "junit.xml"}
+    assert {path.name for path in written} == {"results.json", "report.html", "junit.xml", "manifest.json"}
     for path in written:
         assert "s3cr3t" not in path.read_text()
     assert "s3cr3t" not in result.stdout.str()
@@ -412,3 +413,15 @@ def begin(pytester: pytest.Pytester) -> subprocess.Popen[bytes]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return process
+
+
+def test_the_report_directory_is_sealed_after_everything_in_it_is_written(pytester: pytest.Pytester) -> None:
+    recorded(pytester, "@P1.1\nScenario: Fine\nGiven a system")
+
+    report = pytester.path / "report"
+    assert not verify(report)
+    assert {entry.name for entry in load_manifest(report).files} >= {
+        "results.json",
+        "report.html",
+        "junit.xml",
+    }

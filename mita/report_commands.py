@@ -1,0 +1,100 @@
+"""``mita report``: a run's report, and whether it is still what the run left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from deployer.errors import RefusedError
+from evidence.assessment import Verdict, assess
+from evidence.forms import write_forms
+from evidence.manifest import MANIFEST_FILE, load_manifest, require_unchanged, seal, verify
+from evidence.model import load_run
+from evidence.report import LATEST, REPORT_FILE, duration
+
+REPORTS = Path(__file__).parent.parent / "reports"
+
+_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INCOMPLETE: 3}
+_WRITE = "write"
+
+
+class _WritesByDefault(click.Group):
+    """A group whose first command is meant where none is named: ``mita report DIR``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = [_WRITE, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=_WritesByDefault,
+    epilog="""\b
+Examples:
+  mita report
+  mita report reports/20260102T030405Z-embedded
+  mita report verify reports/20260102T030405Z-embedded
+
+\b
+Without a command it writes.
+""",
+)
+def report() -> None:
+    """Write the report of a run anew, or see whether it was touched."""
+
+
+_run = click.argument(
+    "run", type=click.Path(file_okay=False, path_type=Path), default=REPORTS / LATEST, required=False
+)
+
+
+@report.command(_WRITE)
+@_run
+@click.pass_context
+def write(context: click.Context, run: Path) -> None:
+    """Write the report of a run, the latest unless named, anew from its results, and tell its verdict.
+
+    Refused when the run's files are no longer as it left them.
+    Exits as the run did: 0 for passed, 1 for failed, 3 for incomplete.
+    """
+    directory = run.resolve()
+    require_unchanged(directory)
+    write_forms(load_run(directory), directory)
+    seal(directory)
+    tell(directory)
+    context.exit(code(directory))
+
+
+@report.command("verify")
+@_run
+def verify_run(run: Path) -> None:
+    """Hold the report of a run, the latest unless named, against the manifest that the run wrote.
+
+    Exits with 1 when a file was changed, is missing or was added since.
+    """
+    directory = run.resolve()
+    if differences := verify(directory):
+        click.echo(str(differences))
+        raise RefusedError(
+            str(directory),
+            expected=f"the files of the run, as {MANIFEST_FILE} has them",
+            seen=differences.summary,
+            remedy="Take the directory from where it was kept unchanged; what was changed is no evidence.",
+        )
+    click.echo(f"Unchanged: {len(load_manifest(directory).files)} files of {directory}")
+
+
+def code(directory: Path) -> int:
+    """Return the exit code that a run's verdict stands for."""
+    return _CODES[assess(load_run(directory)).verdict]
+
+
+def tell(directory: Path, seconds: float | None = None) -> None:
+    """Print a run's verdict, why it is not better, and where its report lies."""
+    assessment = assess(load_run(directory))
+    took = "" if seconds is None else f" after {duration(seconds)}"
+    click.echo(f"Verdict: {assessment.verdict}{took}")
+    for reason in (*assessment.reasons, *assessment.remarks):
+        click.echo(f"  {reason}")
+    click.echo(f"Report: {directory / REPORT_FILE}")
