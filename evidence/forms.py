@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evidence.messages import write_messages
 from evidence.model import Run
 from evidence.report import write_report
 
@@ -14,4 +15,5 @@ def write_forms(run: Run, directory: Path) -> Path:
     Raises:
         OSError: One cannot be written.
     """
+    write_messages(run, directory)
     return write_report(run, directory)

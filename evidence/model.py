@@ -18,6 +18,9 @@ from evidence.observation import Observed
 
 RESULTS_FILE = "results.json"
 
+ScenarioKey = tuple[str, str, tuple[tuple[str, str], ...]]
+"""File, title and the cells of the example, by name."""
+
 
 class Status(StrEnum):
     """How a scenario, or one of its steps, ended."""
@@ -85,8 +88,10 @@ class ScenarioResult(_Record):
         status: How it ended.
         reason: Why it did not pass, in a sentence.
         phase: Where it failed.
+        also_failed: Where it failed again after that.
         started: When it began; None when it never did.
         seconds: How long it took, set-up and clean-up included.
+        set_up_seconds: How much of that went by before its first step.
         steps: Those of the background first.
         failure: The failure in full.
         attachments: What was collected at the failure.
@@ -99,21 +104,21 @@ class ScenarioResult(_Record):
     status: Status
     reason: str = ""
     phase: Phase | None = None
+    also_failed: tuple[Phase, ...] = ()
     started: datetime | None = None
     seconds: float = 0.0
+    set_up_seconds: float = 0.0
     steps: tuple[StepResult, ...] = ()
     failure: str = ""
     attachments: tuple[Attachment, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    def key(self) -> ScenarioKey:
         """What tells this run of a scenario from every other."""
         return scenario_key(self.file, self.title, self.example)
 
 
-def scenario_key(
-    file: str, title: str, example: dict[str, str]
-) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+def scenario_key(file: str, title: str, example: dict[str, str]) -> ScenarioKey:
     """Return what tells one run of a scenario from every other."""
     return (file, title, tuple(sorted(example.items())))
 

@@ -28,7 +28,8 @@ from evidence.model import Attachment, DeploymentSummary, Phase, Run, ScenarioRe
 from evidence.observation import Observation, Observed
 from evidence.redaction import Redactor, redact_strings
 from evidence.report import caption
-from evidence.scenario_log import ScenarioLog
+from evidence.report import caption
+from evidence.scenario_log import ScenarioLog, vanished
 from evidence.timeline import Timeline
 
 JUNIT_FILE = "junit.xml"
@@ -155,6 +156,8 @@ class Recorder:
         log = self._logs.get(item.nodeid)
         if log is not None:
             log.seconds += report.duration
+            if report.when == "setup":
+                log.set_up_seconds = report.duration
             if report.failed:
                 attachments = [*self._collect(item)]
                 log.fail(_PHASES[report.when], _reason(call), report.longreprtext, attachments)
@@ -180,11 +183,16 @@ class Recorder:
 
     # ---- the course of the session
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Know the scenarios that may run."""
+    @pytest.hookimpl(tryfirst=True)  # before anything is deselected
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Know the scenarios that may run, and those that should have been among them."""
         for item in items:
             if (log := self._log_of(item)) is not None:
                 self._logs[item.nodeid] = log
+        if not any("::" in argument for argument in config.args):  # named one by one, not all are asked for
+            for file, title, example in vanished(self._run.features, self._logs.values()):
+                row = f" ({', '.join(cell for _, cell in example)})" if example else ""
+                self.problem(f'pytest did not find the scenario "{title}"{row} of {file}.')
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Know the scenarios that nobody asked for."""

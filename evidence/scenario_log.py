@@ -6,8 +6,17 @@ import time
 from collections.abc import Iterable
 from datetime import datetime
 
-from evidence.catalogue import CataloguedScenario
-from evidence.model import Attachment, Phase, ScenarioResult, Status, StepResult, expected_steps
+from evidence.catalogue import CataloguedFeature, CataloguedScenario
+from evidence.model import (
+    Attachment,
+    Phase,
+    ScenarioKey,
+    ScenarioResult,
+    Status,
+    StepResult,
+    expected_steps,
+    scenario_key,
+)
 
 
 class ScenarioLog:
@@ -16,21 +25,30 @@ class ScenarioLog:
     Attributes:
         started: When it began; None when it has not.
         seconds: How long its parts have taken so far.
+        set_up_seconds: How much of that was its set-up.
     """
 
     def __init__(self, file: str, scenario: CataloguedScenario, example: dict[str, str]) -> None:
         self.started: datetime | None = None
         self.seconds = 0.0
+        self.set_up_seconds = 0.0
         self._identity = {"file": file, "title": scenario.title, "example": example, "tags": scenario.tags}
+        self._key = scenario_key(file, scenario.title, example)
         self._expected = expected_steps(scenario, example)
         self._steps: list[StepResult] = []
         self._step_began = 0.0
         self._step_open = False
         self._status = Status.PASSED
         self._phase: Phase | None = None
+        self._also_failed: list[Phase] = []
         self._reason = ""
         self._failure: list[str] = []
         self._attachments: list[Attachment] = []
+
+    @property
+    def key(self) -> ScenarioKey:
+        """What tells this run of a scenario from every other."""
+        return self._key
 
     def begin(self, now: datetime) -> None:
         """Note the beginning."""
@@ -52,6 +70,8 @@ class ScenarioLog:
         """Note a failure; the first one gives the reason, later ones are kept beside it."""
         if self._status is not Status.FAILED:
             self._status, self._phase, self._reason = Status.FAILED, phase, reason
+        else:
+            self._also_failed.append(phase)
         self._failure.append(failure)
         self._attachments += attachments
         # Without an open step the definition of the next one is what was missing.
@@ -82,10 +102,24 @@ class ScenarioLog:
                 "status": self._status,
                 "reason": self._reason,
                 "phase": self._phase,
+                "also_failed": tuple(self._also_failed),
                 "started": self.started,
                 "seconds": self.seconds,
+                "set_up_seconds": self.set_up_seconds,
                 "steps": (*self._steps, *remaining),
                 "failure": "\n\n".join(self._failure),
                 "attachments": tuple(self._attachments),
             }
         )
+
+
+def vanished(features: Iterable[CataloguedFeature], logs: Iterable[ScenarioLog]) -> tuple[ScenarioKey, ...]:
+    """Name what the feature files ask for and the test framework has not found."""
+    found = {log.key for log in logs}
+    expected = (
+        scenario_key(feature.file, scenario.title, example)
+        for feature in features
+        for scenario in feature.scenarios
+        for example in scenario.instances()
+    )
+    return tuple(key for key in expected if key not in found)

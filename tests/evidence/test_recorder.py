@@ -205,7 +205,13 @@ def test_a_failing_step_with_its_evidence_and_without_secret_values(pytester: py
     ]
     result.stdout.fnmatch_lines(["*Pod mita*", "its state, [[]the password[]] and all"])
     written = [path for path in (pytester.path / "report").rglob("*") if path.is_file()]
-    assert {path.name for path in written} == {"results.json", "report.html", "junit.xml", "manifest.json"}
+    assert {path.name for path in written} == {
+        "results.json",
+        "report.html",
+        "junit.xml",
+        "manifest.json",
+        "messages.ndjson",
+    }
     for path in written:
         assert "s3cr3t" not in path.read_text()
     assert "s3cr3t" not in result.stdout.str()
@@ -425,3 +431,32 @@ def test_the_report_directory_is_sealed_after_everything_in_it_is_written(pytest
         "report.html",
         "junit.xml",
     }
+
+
+@pytest.mark.parametrize("args", [(), ("-k", "fine")])
+def test_a_scenario_that_pytest_does_not_find_fails_the_run(
+    pytester: pytest.Pytester, args: tuple[str, ...]
+) -> None:
+    Path(pytester.path, "two.feature").write_text("Feature: Two\n\nScenario: Lost\nGiven a system")
+
+    run, result = recorded(pytester, "@P1.1\nScenario: Fine\nGiven a system", args=args)
+
+    assert run.problems == ('pytest did not find the scenario "Lost" of two.feature.',)
+    assert assess(run).verdict is Verdict.FAILED
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_scenario_asked_for_by_name_is_not_all_that_there_is(pytester: pytest.Pytester) -> None:
+    scenarios = ("Scenario: Fine\nGiven a system", "Scenario: Other\nGiven a system")
+
+    run, _ = recorded(pytester, *scenarios, args=("test_it.py::test_fine",))
+
+    assert run.problems == ()
+
+
+def test_a_second_failure_does_not_hide_behind_the_first(pytester: pytest.Pytester) -> None:
+    run, _ = recorded(pytester, "Scenario: Bad\nGiven an untidy system\nThen it does not hold")
+
+    scenario = only(run)
+    assert (scenario.phase, scenario.also_failed) == (Phase.STEPS, (Phase.CLEAN_UP,))
+    assert 0 < scenario.set_up_seconds <= scenario.seconds
