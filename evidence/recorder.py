@@ -23,11 +23,11 @@ from evidence.criteria import Criterion
 from evidence.events import Entry
 from evidence.findings import Finding, Hold
 from evidence.forms import write_forms
+from evidence.leak_search import search_files
 from evidence.manifest import seal
 from evidence.model import Attachment, DeploymentSummary, Phase, Run, ScenarioResult, Status, save_run
 from evidence.observation import Observation, Observed
 from evidence.redaction import Redactor, redact_strings
-from evidence.report import caption
 from evidence.report import caption
 from evidence.scenario_log import ScenarioLog, vanished
 from evidence.timeline import Timeline
@@ -226,10 +226,10 @@ class Recorder:
             if log.started is not None:
                 self._results.append(self._redacted(log.interrupted()))
         self._finish()
-        leaks = sorted({(leak.name, leak.place) for leak in self.redactor.search([self.directory])})
-        for name, place in leaks:
-            self.problem(f"The value of {name} was found in {Path(place).relative_to(self.directory)}.")
-        if leaks:
+        found = search_files(self.redactor, self.directory).problems
+        for sentence in found:
+            self.problem(sentence)
+        if found:
             self._finish()
         seal(self.directory)
         failed = self.assessment is not None and self.assessment.verdict is Verdict.FAILED

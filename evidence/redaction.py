@@ -18,6 +18,8 @@ from pydantic import SecretStr
 # A shorter value would be found by chance, in words that have nothing to do with it.
 SHORTEST = 8
 
+_TOLD_BY = 4096  # bytes that tell a text from anything else
+
 
 @dataclass(frozen=True, slots=True)
 class Leak:
@@ -26,10 +28,12 @@ class Leak:
     Attributes:
         place: The file, process or object that shows it.
         name: What the value is called; never the value.
+        where: The line of a text, the byte of anything else, the number of a process.
     """
 
     place: str
     name: str
+    where: str = ""
 
 
 class Redactor:
@@ -89,7 +93,7 @@ class Redactor:
             files = sorted(path.rglob("*")) if path.is_dir() else [path]
             for file in files:
                 if file.is_file() and not file.is_symlink():
-                    yield from (Leak(str(file), name) for name in self._find_in_file(file))
+                    yield from self._find_in_file(file)
 
     def cleanse(self, directory: Path) -> tuple[Leak, ...]:
         """Replace the known values in the files below a directory, and name what was there.
@@ -103,16 +107,26 @@ class Redactor:
             file.write_text(self.redact(file.read_text(errors="replace")))
         return leaks
 
-    def _find_in_file(self, file: Path) -> tuple[str, ...]:
+    def _find_in_file(self, file: Path) -> tuple[Leak, ...]:
         try:
             with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return self._find(data)
+                places = self._positions(data)
+                return tuple(Leak(str(file), name, _where(data, places[name])) for name in sorted(places))
         except FileNotFoundError:
             return ()
         except ValueError:  # an empty file cannot be mapped
             return ()
 
-    def _find(self, data: bytes | mmap.mmap) -> tuple[str, ...]:
+    def _positions(self, data: mmap.mmap) -> dict[str, int]:
+        """Return where each known value shows first."""
+        places: dict[str, int] = {}
+        for form, name in self._names.items():
+            position = data.find(form.encode())
+            if position >= 0:
+                places[name] = min(position, places.get(name, position))
+        return places
+
+    def _find(self, data: bytes) -> tuple[str, ...]:
         return tuple(sorted({name for form, name in self._names.items() if data.find(form.encode()) >= 0}))
 
 
@@ -125,6 +139,12 @@ def redact_strings(value: Any, redact: Callable[[str], str]) -> Any:  # noqa: AN
     if isinstance(value, list | tuple):
         return [redact_strings(entry, redact) for entry in value]
     return value
+
+
+def _where(data: mmap.mmap, position: int) -> str:
+    if b"\0" in data[:_TOLD_BY]:
+        return f"byte {position}"
+    return f"line {data[:position].count(b'\n') + 1}"
 
 
 def _forms(value: str) -> set[str]:

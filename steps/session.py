@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import time
@@ -21,6 +22,8 @@ from deployer.progress import Step
 from environments.guard import ReadOnlyEnvironment
 from environments.protocol import Capability, Environment
 from environments.registry import read_only
+from environments.searchable import SearchableEnvironment
+from evidence.leak_search import Search, search_files, search_processes
 from evidence.model import Attachment, DeploymentSummary
 from evidence.recorder import Recorder
 from evidence.redaction import SHORTEST, Redactor
@@ -139,7 +142,7 @@ class FeatureSession:
         return reader
 
     def pytest_sessionfinish(self) -> None:
-        """See who read secrets and whether a run that only reads changed anything; stop what was started."""
+        """See who read secrets, where values show and what a reading run changed; stop what was started."""
         system, self._system = self._system, None
         if system is not None:
             if self._watch is not None:
@@ -149,6 +152,7 @@ class FeatureSession:
                     self.recorder.problem(f"Somebody read a secret who is not meant to: {reading}.")
             except Exception as error:  # noqa: BLE001  whatever it is, the run must not pass unexamined
                 self.recorder.problem(f"The audit trails could not be searched: {type(error).__name__}.")
+            self._search(system)
         for stop in (*self._ends, self.environment.stop):
             try:
                 stop()
@@ -160,6 +164,26 @@ class FeatureSession:
 
     def _strangers(self, system: System) -> Iterable[object]:
         return strangers(system, self.recorder.started)
+
+    def _search(self, system: System) -> None:
+        """Search everything that the environment wrote and runs, as far as it can be searched."""
+        if not isinstance(self.environment, SearchableEnvironment):
+            return
+        try:
+            self._know_secrets(system)  # as they are now, after every rotation
+            searchable = self.environment.searchable()
+        except MitaError as error:
+            self.recorder.problem(f"The environment could not be searched for secret values: {error}")
+            return
+        redactor, lawful = self.recorder.redactor, searchable.lawful
+        receipts = receipts_directory(self.environment)
+        for place, found in (
+            ("the environment's ", search_files(redactor, searchable.directory, lawful)),
+            ("the receipts: ", search_files(redactor, receipts) if receipts.is_dir() else Search()),
+            ("", search_processes(redactor, [searchable.process, os.getpid()], lawful)),
+        ):
+            for sentence in found.problems:
+                self.recorder.problem(sentence.replace("was found in ", f"was found in {place}"))
 
     def _on_secret(self, name: str, value: SecretStr) -> None:
         if len(value.get_secret_value()) >= SHORTEST:  # a shorter one is a name, such as everybody's "apikey"

@@ -26,10 +26,12 @@ from environments.embedded.aws.localstack import ACCOUNT
 from environments.embedded.control_plane.configuration import CONTEXT
 from environments.embedded.etcd import read_everything
 from environments.embedded.launch import OwnedHost, RunningHost
+from environments.embedded.lawful import LAWFUL
 from environments.embedded.locations import cache_directory
 from environments.embedded.network import Network
 from environments.embedded.run_directory import run_root
 from environments.protocol import Capability
+from environments.searchable import Searchable
 
 _APPLICATION = "mita-production"
 _SERVICE = {
@@ -250,6 +252,22 @@ class EmbeddedEnvironment:
             for line in log:
                 if line.endswith("\n"):
                     yield json.loads(line)
+
+    def searchable(self) -> Searchable:
+        """Return its run directory and its host, the parent of everything that it runs.
+
+        Raises:
+            NotReadyError: It does not run.
+        """
+        host = RunningHost.find(self.instance)
+        if host is None:
+            raise NotReadyError(
+                f"environment {self.name}",
+                expected="it to run when it is searched",
+                seen="it does not",
+                remedy="Read its logs; start it again: mita up",
+            )
+        return Searchable(run_root(self.instance), host.pid, LAWFUL)
 
     def collect(self, into: Path) -> None:
         """Copy the ends of all logs, the host's word on its processes, and the states of objects."""

@@ -100,13 +100,14 @@ class RunningHost:
     """A host that somebody started: found by its lock, its identity and its socket.
 
     Attributes:
+        pid: Its process.
         access: How its environment is reached.
         status: What it told of itself when it was found.
     """
 
     def __init__(self, name: str, pid: int, access: Access, status: Message) -> None:
         self._name = name
-        self._pid = pid
+        self.pid = pid
         self.access = access
         self.status = status
 
@@ -169,7 +170,7 @@ class RunningHost:
         Raises:
             NotReadyError: It does not end.
         """
-        process = psutil.Process(self._pid)
+        process = psutil.Process(self.pid)
         list(self._ask({"ask": "stop"}, _STOP_SECONDS))
         _await_end(process)
 

@@ -324,7 +324,7 @@ def test_a_value_that_reaches_the_report_directory_fails_the_run(pytester: pytes
     result = pytester.runpytest()
 
     run = load_run(pytester.path / "report")
-    assert run.problems == ("The value of the password was found in x.log.",)
+    assert run.problems == ("The value of the password was found in x.log, line 1.",)
     assert assess(run).verdict is Verdict.FAILED
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 OPTIONS = (ROOT / "conftest.py").read_text(encoding="utf-8")
 # What features/conftest.py does, for one feature and an environment that takes notes.
 CONFTEST = """
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from pytest_bdd import given, scenarios, then, when, parsers
 
 from deployer.errors import NotReadyError
 from environments.protocol import Capability
+from environments.searchable import Lawful, Searchable
 from evidence.catalogue import read_features
 from evidence.recorder import NOT_EXERCISED, Recorder
 from features.tags import needed_capabilities
@@ -46,6 +48,13 @@ class MadeUp:
     def stop(self):
         note("stop")
 
+    def searchable(self):
+        note("search")
+        place = HERE.parent / "state"
+        place.mkdir(exist_ok=True)
+        (place / "access.json").write_text("s3cr3t-value")
+        return Searchable(place, os.getpid(), (Lawful("access.json", "it has to"),))
+
     def collect(self, into):
         note("collect")
         into.mkdir()
@@ -62,6 +71,10 @@ class FakeSession(FeatureSession):
         if (HERE / "unsearchable").exists():
             raise OSError
         return ["mallory read it"] if (HERE / "stranger").exists() else []
+
+    def _know_secrets(self, system):
+        pass
+
 
 def pytest_configure(config):
     recorder = Recorder(
@@ -137,7 +150,7 @@ def test_the_first_scenario_that_can_run_starts_the_environment_and_the_end_stop
     done, notes = _run(project, "features")
 
     done.assert_outcomes(passed=1, skipped=1)
-    assert notes == ["start", "stop"]
+    assert notes == ["start", "search", "stop"]
     done.stdout.fnmatch_lines(["*1 scenario cannot be exercised in made-up.*"])
 
 
@@ -169,7 +182,7 @@ def test_an_environment_that_does_not_start_ends_the_run_with_its_own_words(proj
 def test_a_failure_collects_logs_without_the_values_that_they_showed(project: pytest.Pytester) -> None:
     done, notes = _run(project, "features", works=False)
 
-    assert notes == ["start", "collect", "stop"]
+    assert notes == ["start", "collect", "search", "stop"]
     assert (project.path / "report/environment/log").read_text() == "the value is [the password], so it is\n"
     done.stdout.fnmatch_lines(["*The value of the password was found in the environment's log.*"])
 
@@ -191,4 +204,17 @@ def test_a_run_in_which_a_stranger_may_have_read_a_secret_fails(
     done.assert_outcomes(passed=1, skipped=1)
     assert done.ret == pytest.ExitCode.TESTS_FAILED
     done.stdout.fnmatch_lines([told])
-    assert notes == ["start", "stop"]
+    assert notes == ["start", "search", "stop"]
+
+
+def test_a_value_that_the_environment_wrote_fails_the_run(project: pytest.Pytester) -> None:
+    state = project.path / "state"
+    state.mkdir()
+    (state / "audit.log").write_text("GET /\nthe value is s3cr3t-value\n")
+
+    done, _ = _run(project, "features")
+
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    done.stdout.fnmatch_lines(
+        ["*The value of the password was found in the environment's audit.log, line 2.*"]
+    )
