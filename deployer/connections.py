@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_cache_path
 from pydantic import SecretStr
 
+from deployer.compliance.insight import Insight
+
 if TYPE_CHECKING:  # a second of imports that not every command needs
     from kubernetes.client import ApiClient
 
@@ -94,6 +96,7 @@ class Connections:
         endpoints: Addresses of the running system's parts.
         function_environment: Variables that this environment adds for the rotation functions
             (for example that servers have no TLS).
+        insight: What the environment lets the encryption validator see, and excuses.
         build_cache: Directory for what the functions' packages are made of.
         approvals: File of the approvals that a deployment needs here; None where nothing is at stake.
     """
@@ -112,5 +115,6 @@ class Connections:
     cache: ServerLogin | None = None
     endpoints: Endpoints = field(default_factory=Endpoints)
     function_environment: Mapping[str, str] = field(default_factory=dict)
+    insight: Insight = field(default_factory=Insight)
     build_cache: Path = field(default_factory=lambda: user_cache_path("mita"))
     approvals: Path | None = None

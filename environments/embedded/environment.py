@@ -15,6 +15,7 @@ from kubernetes.client import ApiClient
 from localstack_client.session import Session
 
 from deployer.cluster import Cluster
+from deployer.compliance.insight import Insight
 from deployer.connections import ClusterIdentity, Connections, Endpoints, HelmChart
 from deployer.errors import MitaError, NotReadyError
 from deployer.progress import Progress
@@ -25,6 +26,7 @@ from environments.embedded.aws.installation import ensure_localstack
 from environments.embedded.aws.localstack import ACCOUNT
 from environments.embedded.control_plane.configuration import CONTEXT
 from environments.embedded.etcd import read_everything
+from environments.embedded.exemptions import loopback_exemptions
 from environments.embedded.launch import OwnedHost, RunningHost
 from environments.embedded.lawful import LAWFUL
 from environments.embedded.locations import cache_directory
@@ -204,6 +206,12 @@ class EmbeddedEnvironment:
             cache=access.cache.login(),
             endpoints=self.endpoints,
             function_environment={"SERVER_TLS": "off"},  # neither of the servers is built with it
+            insight=Insight(
+                stored_state=self.stored_state,
+                audit_log=self._end_of_audit_log,
+                reachable=Network(access.network).bound,
+                exemptions=loopback_exemptions(access.certificate_authority),
+            ),
             build_cache=cache_directory(),
         )
 
@@ -268,6 +276,11 @@ class EmbeddedEnvironment:
                 remedy="Read its logs; start it again: mita up",
             )
         return Searchable(run_root(self.instance), host.pid, LAWFUL)
+
+    def _end_of_audit_log(self) -> bytes:
+        with self.access.audit_log.open("rb") as log:
+            log.seek(max(0, self.access.audit_log.stat().st_size - _LOG_BYTES))
+            return log.read()
 
     def collect(self, into: Path) -> None:
         """Copy the ends of all logs, the host's word on its processes, and the states of objects."""
