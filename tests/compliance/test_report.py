@@ -10,33 +10,14 @@ from html.parser import HTMLParser
 import jsonschema
 import pytest
 
-from deployer.compliance.catalogue import load
-from deployer.compliance.facts import Facts, Suspect, Unknown
-from deployer.compliance.judging import frameworks, judge, status, summary
+from deployer.compliance.facts import Suspect, Unknown
 from deployer.compliance.report import SCHEMA, Report, schema
 from deployer.compliance.views import FORMATS, to_html, to_markdown
 from deployer.compliance.waivers import Waiver
-from tests.compliance.ground import ACCOUNT, COMPLIANT, NOW, SECRET, WORKLOADS
+from tests.compliance.ground import COMPLIANT, NOW, SECRET, WORKLOADS, report
 
 WAIVER = Waiver(control="secret-age", owner="payments", reason="next key <soon>", expires=NOW.date())
 HOSTILE = Suspect("pod a/b variable <script>alert(1)</script> | x", "Secret Keyword", "1228eae8c589")
-
-
-def report(facts: Facts, *waivers: Waiver) -> Report:
-    results = judge(load(), facts, waivers)
-    return Report(
-        compliance_status=status(results),
-        environment="embedded",
-        account=ACCOUNT,
-        region="us-east-1",
-        cluster="mita-production",
-        validated_at=NOW,
-        seconds=0.5,
-        summary=summary(results),
-        frameworks=frameworks(results),
-        controls=results,
-        waivers=waivers,
-    )
 
 
 MIXED = report(

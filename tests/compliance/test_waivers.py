@@ -73,6 +73,12 @@ def test_an_exemption_for_loopback_covers_nothing_else(*, loopback: bool, outcom
     assert outcomes(facts, LOOPBACK) == {"tls-cache": outcome}
 
 
+def test_an_exemption_for_loopback_does_not_cover_a_bad_certificate() -> None:
+    bad = replace(HOP, untrusted="certificate has expired", loopback=True)
+    facts = replace(COMPLIANT, hops={**COMPLIANT.hops, "tls-cache": bad})
+    assert outcomes(facts, LOOPBACK) == {"tls-cache": Outcome.FAILED}
+
+
 def written(tmp_path: Path, text: str) -> Path:
     file = tmp_path / "waivers.toml"
     file.write_text(text)

@@ -24,7 +24,11 @@ def _check(name: str, facts: Facts, limits: Limits) -> Verdict:
     until = f", certificate good until {hop.certificate.not_after:%Y-%m-%d}" if hop.certificate else ""
     return Verdict(
         f"{hop.address}: {hop.protocol or 'no TLS'}{until}",
-        tuple(Violation(hop.address, seen, loopback=hop.loopback) for seen in _faults(hop, facts, limits)),
+        tuple(
+            # A server that means to speak TLS is judged like any other, wherever it is.
+            Violation(hop.address, seen, loopback=hop.loopback and hop.protocol is None)
+            for seen in _faults(hop, facts, limits)
+        ),
     )
 
 

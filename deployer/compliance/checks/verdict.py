@@ -16,7 +16,7 @@ class Violation:
     Attributes:
         subject: Object that it is about.
         seen: What was found there.
-        loopback: It is about a connection that never leaves the machine.
+        loopback: It is about a connection without TLS that never leaves the machine.
     """
 
     subject: str
