@@ -61,3 +61,58 @@ Feature: Phase 7, validation
       When the guide's load is put on the application
       Then every answer had status 200, and signing in none of 500 or above
       And 95 of 100 were answered within 500 ms
+  Rule: Every control of the encryption validator finds its own violation
+
+    @P7.1
+    Scenario Outline: The validator writes a report that says COMPLIANT, and ends with success
+      When the encryption is validated by <means>
+      Then it ends with success
+      And its report is of the published form
+      And its report says "COMPLIANT"
+
+      Examples:
+        | means              |
+        | the command        |
+        | the guide's script |
+
+    @P7.1
+    Scenario: The validator ends with failure while a secret stands in a source tree
+      Given a source tree with a secret in one of its files
+      When that source tree is validated by the command
+      Then it ends with failure
+      And its report is of the published form
+      And its report says "NON_COMPLIANT"
+      And the secret itself is nowhere in what it wrote
+
+    @P7.1
+    Scenario: What does not answer is named, and is no pass
+      Given an audit trail of AWS that does not answer
+      When the encryption is validated
+      Then the whole is "INCOMPLETE"
+      And the control "audit-trail-aws" could not be checked, and names what did not answer
+
+    @P7.1
+    Scenario: A connection speaks TLS, or is excused by somebody until a day because it never leaves the machine
+      When the encryption is validated
+      Then each connection speaks TLS or is excused for loopback only, with an owner, a reason and an end
+
+    @P7.2 @needs-changes-allowed
+    Scenario Outline: A violation is found by its own control alone, and is gone when it is mended
+      When the encryption is validated while and after <violation>
+      Then at first the control "<control>" failed, and no other
+      And afterwards all was compliant
+
+      Examples:
+        | violation                                        | control                |
+        | the key is no longer rotated                     | key-rotation           |
+        | the key's policy admits everybody                | key-policy             |
+        | a secret lies on AWS' own key                    | secrets-on-key         |
+        | a secret's policy admits everybody               | secret-policy          |
+        | a pod has a secret as a literal                  | pod-literals           |
+        | a ConfigMap holds a secret                       | config-maps            |
+        | a strange account may read Secrets               | secret-readers         |
+        | a pod asks for a token of a day                  | service-account-tokens |
+        | a token without an end is kept                   | service-account-tokens |
+        | the application shows a certificate of its own   | tls-application        |
+        | a manifest has a secret in it                    | hardcoded-secrets      |
+        | a waiver has lapsed                              | waivers-current        |

@@ -185,3 +185,5 @@ def _answer[T](where: str, question: Callable[[], T]) -> T | Unknown:
             return question()
     except MitaError as error:
         return Unknown(where, error.seen)
+    except (OSError, ValueError) as error:  # a file that cannot be read, an answer of another form
+        return Unknown(where, type(error).__name__)
