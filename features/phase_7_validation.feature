@@ -61,6 +61,7 @@ Feature: Phase 7, validation
       When the guide's load is put on the application
       Then every answer had status 200, and signing in none of 500 or above
       And 95 of 100 were answered within 500 ms
+
   Rule: Every control of the encryption validator finds its own violation
 
     @P7.1
