@@ -47,6 +47,7 @@ class StoredSecret:
     Attributes:
         key: Key that it is encrypted with, as Secrets Manager names it; None for AWS' own.
         current_since: When the current version was made; one for each version labelled so.
+        rotation_due: When AWS means to rotate it next; None where no rotation is scheduled.
         policy: Its resource policy; None when there is none.
     """
 
@@ -54,6 +55,7 @@ class StoredSecret:
     key: str | None
     current_since: tuple[datetime, ...]
     policy: Mapping[str, Any] | None
+    rotation_due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

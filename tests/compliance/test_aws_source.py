@@ -76,7 +76,7 @@ def test_all_pages_of_secrets_and_of_versions_are_read() -> None:
     manager = Client(
         list_secrets=[
             {"SecretList": [{"Name": "mita/one", "KmsKeyId": KEY_ARN}, {"Name": "not-mita/other"}]},
-            {"SecretList": [{"Name": "mita/two"}]},
+            {"SecretList": [{"Name": "mita/two", "RotationEnabled": True, "NextRotationDate": local}]},
         ],
         list_secret_version_ids=versions,
         get_resource_policy=lambda SecretId: (  # noqa: N803  AWS' name
@@ -85,7 +85,8 @@ def test_all_pages_of_secrets_and_of_versions_are_read() -> None:
     )
     one, two = aws.read_secrets(manager, "mita/")
     assert (one.name, one.key, one.current_since, one.policy) == ("mita/one", KEY_ARN, (NOW,), None)
-    assert (two.name, two.key, two.policy) == ("mita/two", None, OURS)
+    assert (two.name, two.key, two.policy, two.rotation_due) == ("mita/two", None, OURS, NOW)
+    assert one.rotation_due is None
 
 
 def test_the_trail_is_asked_as_far_back_as_the_limit() -> None:

@@ -93,6 +93,7 @@ def planted() -> Iterator[tuple[str, str, Facts]]:
     yield "secret-age", "too old", of_secret(current_since=(NOW - timedelta(days=91),))
     yield "secret-age", "none current", of_secret(current_since=())
     yield "secret-age", "two current", of_secret(current_since=(NOW, NOW))
+    yield "secret-age", "rotation overdue", of_secret(rotation_due=NOW - timedelta(days=2))
     yield "secret-policy", "everybody", of_secret(policy=EVERYBODY)
     yield "secret-policy", "another account", of_secret(policy=policy({"AWS": "999988887777"}))
     yield (
@@ -165,6 +166,10 @@ def test_every_control_has_a_check_and_a_violation() -> None:
     assert len(names) == len(CATALOGUE.controls)
     assert set(CHECKS) | {WAIVERS} == names
     assert {control for control, _, _ in CASES} | {WAIVERS} == names
+
+
+def test_a_rotation_may_take_a_day_after_it_is_due() -> None:
+    assert failed(judge(CATALOGUE, of_secret(rotation_due=NOW - timedelta(hours=23)), ())) == []
 
 
 def test_a_policy_may_name_the_account_and_services() -> None:

@@ -70,7 +70,7 @@ def secrets_on_key(facts: Facts, _limits: Limits) -> Verdict:
 
 
 def secret_age(facts: Facts, limits: Limits) -> Verdict:
-    """Demand one current version a secret, and a young one."""
+    """Demand one current version a secret, a young one, and rotation when it was promised."""
     secrets, longest = known(facts.secrets), timedelta(days=limits.secret_age_days)
     ages = [facts.now - since for secret in secrets for since in secret.current_since]
     found: list[Violation] = []
@@ -84,6 +84,9 @@ def secret_age(facts: Facts, limits: Limits) -> Verdict:
             for since in secret.current_since
             if facts.now - since > longest
         )
+        if secret.rotation_due is not None and facts.now - secret.rotation_due > timedelta(days=1):
+            seen = f"it was to be rotated by {secret.rotation_due:%Y-%m-%d}"
+            found.append(Violation(f"secret {secret.name}", seen))
         if not secret.current_since and secret.name in facts.wanted_secrets:
             found.append(Violation(f"secret {secret.name}", "it has no current value"))
     oldest = max(ages, default=timedelta())

@@ -49,7 +49,10 @@ def read_secrets(manager: Any, prefix: str) -> tuple[StoredSecret, ...]:  # noqa
 
 def _secret(manager: Any, listed: Mapping[str, Any]) -> StoredSecret:  # noqa: ANN401  as above
     name = listed["Name"]
-    policy = manager.get_resource_policy(SecretId=name).get("ResourcePolicy")
+    policy, due = (
+        manager.get_resource_policy(SecretId=name).get("ResourcePolicy"),
+        listed.get("NextRotationDate"),
+    )
     return StoredSecret(
         name=name,
         key=listed.get("KmsKeyId"),
@@ -59,6 +62,7 @@ def _secret(manager: Any, listed: Mapping[str, Any]) -> StoredSecret:  # noqa: A
             if _CURRENT in version.get("VersionStages", ())
         ),
         policy=json.loads(policy) if policy else None,
+        rotation_due=due.astimezone(UTC) if listed.get("RotationEnabled") and due else None,
     )
 
 
