@@ -10,6 +10,7 @@ Feature: After deployment
       Then the whole is "COMPLIANT"
       And the audits of "SOX", "PCI DSS v4" and "GDPR" are complete
       And whatever is put up with has an owner, a reason and an end
+      And the audit is kept with the report, for people and for programs
 
     @D7
     Scenario: No secret is hardcoded in what is deployed or in the application

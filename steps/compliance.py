@@ -21,6 +21,7 @@ from deployer.compliance.facts import Sources
 from deployer.compliance.report import SCHEMA, ComplianceStatus, Finding, Outcome, Report
 from deployer.compliance.sources.scanner import search_trees
 from deployer.compliance.validation import OUR_TREES, validate
+from deployer.compliance.views import FORMATS
 from steps.parameters import phrase
 from steps.system import Candidate, System
 from steps.violations import VIOLATIONS, Violated, source_tree_with_secret
@@ -226,6 +227,12 @@ def _compliant_afterwards(course: Course) -> None:
 
 
 # ---- the audit
+
+
+@then("the audit is kept with the report, for people and for programs")
+def _audit_kept(report: Report, report_directory: Path) -> None:
+    for form, ending in (("json", "json"), ("html", "html"), ("markdown", "md")):
+        (report_directory / f"encryption.{ending}").write_text(FORMATS[form](report))
 
 
 @then(phrase("the audits of {one:Quoted}, {two:Quoted} and {three:Quoted} are complete"))
