@@ -113,7 +113,6 @@ Feature: Phase 7, validation
         | a ConfigMap holds a secret                       | config-maps            |
         | a strange account may read Secrets               | secret-readers         |
         | a pod asks for a token of a day                  | service-account-tokens |
-        | a token without an end is kept                   | service-account-tokens |
         | the application shows a certificate of its own   | tls-application        |
         | a manifest has a secret in it                    | hardcoded-secrets      |
         | a waiver has lapsed                              | waivers-current        |

@@ -110,8 +110,7 @@ def _secret_admits_everybody(system: System, _directory: Path) -> Iterator[Viola
 def _object(system: System, version: str, kind: str, **content: Any) -> Iterator[Json]:  # noqa: ANN401  any JSON
     """Keep an object of the application's namespace for a while."""
     name = "scenario-" + secrets.token_hex(4)
-    extra = content.pop("metadata", {})
-    metadata = {"name": name, "namespace": system.desired.namespace, **extra}
+    metadata = {"name": name, "namespace": system.desired.namespace}
     manifest = {"apiVersion": version, "kind": kind, "metadata": metadata, **content}
     system.cluster.apply(manifest)
     try:
@@ -149,14 +148,6 @@ def _token_of_a_day(system: System, _directory: Path) -> Iterator[Violated]:
     token = {"serviceAccountToken": {"path": "token", "expirationSeconds": _DAY}}
     volume = {"name": "token", "projected": {"sources": [token]}}
     with _pod(system, {"volumeMounts": [{"name": "token", "mountPath": "/token"}]}, volumes=[volume]):
-        yield Violated()
-
-
-@contextlib.contextmanager
-def _token_without_end(system: System, _directory: Path) -> Iterator[Violated]:
-    account = {"annotations": {"kubernetes.io/service-account.name": "default"}}
-    kind = "kubernetes.io/service-account-token"
-    with _object(system, "v1", "Secret", metadata=account, type=kind):
         yield Violated()
 
 
@@ -222,7 +213,6 @@ VIOLATIONS: Mapping[str, Violation] = MappingProxyType(
         "a ConfigMap holds a secret": _secret_in_a_config_map,
         "a strange account may read Secrets": _strange_reader,
         "a pod asks for a token of a day": _token_of_a_day,
-        "a token without an end is kept": _token_without_end,
         "the application shows a certificate of its own": _certificate_of_its_own,
         "a manifest has a secret in it": _secret_in_a_manifest,
         "a waiver has lapsed": _lapsed_waiver,
