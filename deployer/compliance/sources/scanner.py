@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -159,5 +159,6 @@ def _only_a_name(secret: PotentialSecret) -> bool:
 
 
 def _settings() -> AbstractContextManager[Settings]:
-    plugins = [{"name": each.__name__} for each in get_mapping_from_secret_type_to_class().values()]
+    known: Iterable[type] = get_mapping_from_secret_type_to_class().values()
+    plugins = [{"name": each.__name__} for each in known]
     return transient_settings({"plugins_used": [each for each in plugins if each["name"] not in _LEFT_OUT]})
