@@ -30,7 +30,7 @@ class Phase(Strict):
     """One of the guide's phases.
 
     Attributes:
-        on_request: Whether it is deployed only when it, or a later one, is named.
+        on_request: Whether it is deployed only when it is named itself.
     """
 
     number: PhaseNumber
@@ -253,6 +253,11 @@ class Desired(Strict):
             seen=repr(wanted),
             remedy="Give --through a number or a name from that list.",
         )
+
+    def deployed(self, number: int, through: int) -> bool:
+        """Tell whether a phase belongs to a deployment through a phase."""
+        on_request = any(each.on_request for each in self.phases if each.number == number)
+        return number == through or (number < through and not on_request)
 
     @cached_property
     def digest(self) -> str:

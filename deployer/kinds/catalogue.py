@@ -66,10 +66,12 @@ class Catalogue:
             kms=self._aws("kms"),
         )
         kinds = [*self._infrastructure(keys), *self._releases_and_manifests(), *self._population(values)]
-        if through >= self._desired.rotation.phase:  # spares others its clients and packages
+        if self._desired.deployed(
+            self._desired.rotation.phase, through
+        ):  # spares others its clients and packages
             kinds += self._rotation(keys)
         order = {kind.key: place for place, kind in enumerate(kinds)}
-        wanted = (kind for kind in kinds if kind.phase <= through)
+        wanted = (kind for kind in kinds if self._desired.deployed(kind.phase, through))
         return sorted(wanted, key=lambda kind: (kind.phase, order[kind.key]))
 
     def _infrastructure(self, keys: Keys) -> Sequence[Kind[Any]]:

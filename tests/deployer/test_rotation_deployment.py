@@ -174,3 +174,11 @@ def test_a_phase_on_request_is_not_the_last_one() -> None:
     desired: Desired = read()
     assert desired.phase(None).number == 4
     assert desired.phase("rotation").number == 5
+
+
+def test_a_phase_on_request_is_deployed_only_when_it_is_named_itself() -> None:
+    desired: Desired = read()
+    assert [phase.number for phase in desired.phases if phase.on_request] == [5, 6]
+    assert [n for n in range(7) if desired.deployed(n, 4)] == [0, 1, 2, 3, 4]
+    assert [n for n in range(7) if desired.deployed(n, 5)] == [0, 1, 2, 3, 4, 5]
+    assert [n for n in range(7) if desired.deployed(n, 6)] == [0, 1, 2, 3, 4, 6]
