@@ -11,7 +11,7 @@ from deployer.plan import Plan
 from deployer.progress import Progress, Step
 from deployer.supplied import REHEARSAL_ACCOUNT, rehearsed
 from environments.embedded.locations import state_directory
-from environments.protocol import Environment
+from environments.protocol import Capability, Environment
 from evidence.model import DeploymentAction, DeploymentSummary
 from steps.system import OnSecret
 
@@ -37,6 +37,8 @@ def deploy(
 ) -> DeploymentSummary:
     """Bring an environment to the desired state, with random values where an operator would give real ones.
 
+    Monitoring is on request, and requested where the environment can show it.
+
     Args:
         environment: Where.
         desired: The desired state.
@@ -60,13 +62,14 @@ def deploy(
             on_secret=on_secret,
         )
 
+    through = "monitoring" if Capability.MONITORING in environment.capabilities else None
     first = deployment()
-    plan = first.plan()
+    plan = first.plan(through)
     if plan.pending:
         first.apply(plan)
     progress(Step("deployment", "progress", "verifying"))
     # With connections made anew: the application's address is known only once it is there.
-    deployment().verify()
+    deployment().verify(through)
     return _summary(desired, plan, time.monotonic() - began)
 
 
