@@ -19,6 +19,7 @@ from deployer.errors import MitaError
 from deployer.failures import explained
 from deployer.helm import Helm
 from deployer.progress import Step
+from deployer.value_forms import is_placeholder
 from environments.guard import ReadOnlyEnvironment
 from environments.protocol import Capability, Environment
 from environments.registry import read_only
@@ -186,7 +187,9 @@ class FeatureSession:
                 self.recorder.problem(sentence.replace("was found in ", f"was found in {place}"))
 
     def _on_secret(self, name: str, value: SecretStr) -> None:
-        if len(value.get_secret_value()) >= SHORTEST:  # a shorter one is a name, such as everybody's "apikey"
+        text = value.get_secret_value()
+        # A shorter one is a name, such as everybody's "apikey"; a placeholder is everybody's too.
+        if len(text) >= SHORTEST and not is_placeholder(text):
             self.recorder.redactor.register(name, value)
 
     def _know_secrets(self, system: System) -> None:

@@ -52,7 +52,7 @@ class Shell:
             def connections(self) -> Connections:
                 return connections
 
-        self._monkeypatch.setattr("mita.deployment_commands.attached", lambda *_: Standing())
+        self._monkeypatch.setattr("mita.deployment_commands.attached", lambda *_, **__: Standing())
 
     def __call__(self, *arguments: str) -> Ended:
         self._monkeypatch.setattr(sys, "argv", ["mita", *arguments])
@@ -68,7 +68,7 @@ def mita(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     """The command, with a state directory of the test's own and nothing running."""
     monkeypatch.setenv("MITA_STATE", str(tmp_path))
 
-    def nothing(*_: object) -> None:
+    def nothing(*_: object, **__: object) -> None:
         raise NotReadyError("environment embedded", expected="one that runs", seen="none", remedy="mita up")
 
     monkeypatch.setattr("mita.deployment_commands.attached", nothing)

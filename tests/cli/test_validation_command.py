@@ -50,7 +50,7 @@ class Shell:
         def validated(*_: object, waivers: tuple[Waiver, ...], **__: object) -> object:
             return report(facts, *waivers)
 
-        self._monkeypatch.setattr("mita.validation_commands.attached", lambda *_: Standing())
+        self._monkeypatch.setattr("mita.validation_commands.attached", lambda *_, **__: Standing())
         self._monkeypatch.setattr("mita.validation_commands.validated", validated)
 
     def __call__(self, *arguments: str) -> Ended:

@@ -146,6 +146,8 @@ def read_token(token: str) -> Claims:
         texts = (claims.key_id, claims.issuer, claims.subject, claims.authorized_party, *audiences)
         if token.count(".") != 2 or not audiences or not all(isinstance(each, str) for each in texts):  # noqa: PLR2004
             raise ValueError  # noqa: TRY301  one answer to all that is wrong with it
+        if payload.get("azp") == "":  # a party without a name is not the same as none
+            raise ValueError  # noqa: TRY301  likewise
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise _token_refused(
             "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
