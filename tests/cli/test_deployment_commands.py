@@ -13,6 +13,7 @@ import pytest
 from deployer.connections import Connections
 from deployer.desired import PRODUCTION
 from deployer.errors import NotReadyError
+from environments.protocol import Capability
 from mita.cli import main
 from tests.deployer.conftest import Place
 
@@ -48,6 +49,7 @@ class Shell:
         @dataclass(frozen=True)
         class Standing:
             name: str = "embedded"
+            capabilities: frozenset[Capability] = frozenset({Capability.CHANGES_ALLOWED})
 
             def connections(self) -> Connections:
                 return connections
