@@ -222,6 +222,7 @@ def test_doctor_finds_nothing_lacking_here_nor_as_in_a_real_environment(place: P
 def test_a_plan_is_made_in_a_real_environment_and_a_deployment_is_not(place: Place, tmp_path: Path) -> None:
     real = ("--environment", "production", "--config", str(place.config(tmp_path)))
     mita = Mita(place.mita.state, place.exports)
+    assert place.mita("deploy", "--rehearse", "--yes").returncode == 0  # mends what others planted
 
     plan, deployment = mita("plan", "--through", "1", *real), mita("deploy", "--yes", *real)
 
