@@ -137,7 +137,7 @@ def test_accept_that_is_interrupted_leaves_no_environment_behind(
     assert process.returncode == 130
     assert errors.rstrip().endswith("interrupted")
     assert "Traceback" not in errors
-    assert not host.is_running()
+    assert not host.is_running() or host.status() == psutil.STATUS_ZOMBIE
     assert mita("status").returncode == 3
 
 
