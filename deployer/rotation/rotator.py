@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import ClientError
 from filelock import FileLock, Timeout
-from pydantic import SecretStr
 
 from deployer.cluster import Cluster
 from deployer.connections import Connections
 from deployer.desired import Desired
 from deployer.errors import ConfigurationError, NotReadyError, RefusedError
-from deployer.eventually import eventually
 from deployer.kinds.values import OnSecret
-from deployer.progress import Progress, Step, silent
-from deployer.rotation import function_log
-from deployer.rotation.consumers import Consumers, renewed
+from deployer.progress import Progress, silent
+from deployer.rotation.consumers import Consumers, Use, renewed
+from deployer.rotation.following import Follower
 from deployer.rotation.logins import provable, require_accepted
-from deployer.rotation.record import STEPS, Hop, Kind, Rotated, now
-from deployer.shapes import Fields, parse
+from deployer.rotation.record import Kind, Rotated
+from deployer.rotation.stored import CURRENT, PENDING, Stored
+from deployer.rotation.trail import Observe, Trail, unobserved
+from deployer.shapes import Fields
 from deployer.supplied import Supplied, require_form
-
-CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
-# Failures after which the same rotation may succeed without anybody doing anything.
-_PASSING = {"SessionsOpenError", "BusyError", "ChangedMeanwhileError"}
-_POLL = 0.1  # seconds
-_RETRY_PAUSE = 1.0
-_LOG_SECONDS = 10.0
-
-Observe = Callable[[Hop], None]
-
-
-def _unobserved(_hop: Hop) -> None:
-    """Take no note of a hop."""
 
 
 class Rotator:
@@ -69,7 +52,7 @@ class Rotator:
         locks: Path,
         progress: Progress = silent,
         on_secret: OnSecret,
-        observe: Observe = _unobserved,
+        observe: Observe = unobserved,
         deadline: float = 300.0,
     ) -> None:
         self._desired_secret = desired.secret(secret)
@@ -83,20 +66,14 @@ class Rotator:
                 remedy="Name one of those.",
             )
         self._function = function
-        self._name = desired.secret_store.prefix + secret
         self._connections = connections
         self._desired = desired
         self._locks = locks
-        self._progress = progress
         self._on_secret = on_secret
-        self._observe = observe
-        self._deadline = deadline
         self._client = connections.aws("secretsmanager")
-        self._logs = connections.aws("logs")
-        self._began = now()
-        self._clock = time.monotonic()
-        self._hops: list[Hop] = []
-        self._told: set[tuple[str, str, datetime]] = set()
+        full_name = desired.secret_store.prefix + secret
+        self._stored = Stored(self._client, full_name, self._desired_secret, on_secret)
+        self._trail = Trail(secret, progress, observe, deadline)
 
     # ---- what can be asked for
 
@@ -115,28 +92,24 @@ class Rotator:
             NotReadyError: It failed, or was not complete within the deadline.
         """
         with self._alone():
-            labels = self._labels()
-            before = _holder(labels, CURRENT)
-            pending = _holder(labels, PENDING)
-            if pending == before:
-                pending = None
-            self._require_startable(before, pending, resume=resume)
-            old = self._value(CURRENT)
-            consumers = Consumers(Cluster(self._connections.kubernetes), self._desired, self._name)
+            before, pending = self._startable(resume=resume)
+            old = self._stored.fields(CURRENT)
+            consumers = Consumers(Cluster(self._connections.kubernetes), self._desired, self._stored.name)
             used = consumers.pods()
-            self._began, self._clock = now(), time.monotonic()
+            self._trail.begin()
             version = pending or self._supply(supplied or {}) or str(uuid.uuid4())
+            self._trail.tell("started", "asked for")
             self._ask(version)
-            self._follow(version)
-            fields = self._value(CURRENT)
+            follower = self._follower(version)
+            follower.follow()
+            fields = self._stored.fields(CURRENT)
             self._prove(old, fields)
             if nudge:
                 consumers.nudge()
             self._await_copies(consumers, fields)
             self._await_pods(consumers, used)
-            self._await_log(version)
-            hops = tuple(sorted(self._hops, key=lambda hop: hop.at))
-            return Rotated(self._desired_secret.name, version, str(before), self._began, hops)
+            follower.await_log()
+            return Rotated(self._desired_secret.name, version, before, self._trail.began, self._trail.hops)
 
     def abandon(self) -> str | None:
         """Give up a version that was left pending; the current one goes on as it is.
@@ -145,13 +118,9 @@ class Rotator:
             Id of the version; None where nothing was pending.
         """
         with self._alone():
-            labels = self._labels()
-            pending = _holder(labels, PENDING)
-            if pending is None or pending == _holder(labels, CURRENT):
-                return None
-            self._client.update_secret_version_stage(
-                SecretId=self._name, VersionStage=PENDING, RemoveFromVersionId=pending
-            )
+            _, pending = self._stored.versions()
+            if pending is not None:
+                self._stored.give_up(pending)
             return pending
 
     # ---- before
@@ -163,38 +132,24 @@ class Rotator:
             return FileLock(file, timeout=0).acquire()
         except Timeout:
             raise RefusedError(
-                f"rotation of {self._desired_secret.name}",
+                self._trail.subject,
                 expected="no deployment and no other rotation at the same time",
                 seen=f"{file} is held",
                 remedy="Wait until the other one ends.",
             ) from None
 
-    def _describe(self) -> dict[str, Any]:
-        try:
-            described: dict[str, Any] = self._client.describe_secret(SecretId=self._name)
-        except self._client.exceptions.ResourceNotFoundException:
-            raise NotReadyError(
-                f"secret {self._name}",
-                expected="to be there",
-                seen="none",
-                remedy="Deploy first: mita deploy",
-            ) from None
-        return described
-
-    def _labels(self) -> Mapping[str, list[str]]:
-        labels: dict[str, list[str]] = self._describe().get("VersionIdsToStages", {})
-        return labels
-
-    def _require_startable(self, before: str | None, pending: str | None, *, resume: bool) -> None:
-        subject = f"rotation of {self._desired_secret.name}"
-        if not self._describe().get("RotationEnabled"):
+    def _startable(self, *, resume: bool) -> tuple[str, str | None]:
+        """Return the current version and the one to resume, if the rotation may start."""
+        subject = self._trail.subject
+        if not self._stored.described().get("RotationEnabled"):
             raise NotReadyError(
                 subject,
                 expected="rotation to be configured",
                 seen="it is not",
                 remedy="Deploy it: mita deploy --through rotation",
             )
-        if before is None:
+        current, pending = self._stored.versions()
+        if current is None:
             raise NotReadyError(
                 subject,
                 expected=f"a version labelled {CURRENT}",
@@ -212,6 +167,7 @@ class Rotator:
             raise RefusedError(
                 subject, expected="a version left pending", seen="none", remedy="Leave out --resume."
             )
+        return current, pending
 
     def _supply(self, supplied: Supplied) -> str | None:
         """Store a new value that others issued, and return its version."""
@@ -231,113 +187,39 @@ class Rotator:
             self._on_secret(f"{name}.{field}", value)
         require_form(self._desired, {(name, field): value for field, value in mine.items()})
         version = str(uuid.uuid4())
-        self._client.put_secret_value(
-            SecretId=self._name,
-            ClientRequestToken=version,
-            SecretString=_json(mine),
-            VersionStages=[PENDING],
-        )
-        self._hop(Kind.STORED)
+        self._stored.put_pending(version, mine)
+        self._trail.hop(Kind.STORED)
         return version
 
     # ---- during
 
     def _ask(self, version: str) -> None:
-        self._tell("started", "asked for")
         try:
-            self._client.rotate_secret(SecretId=self._name, ClientRequestToken=version)
+            self._client.rotate_secret(SecretId=self._stored.name, ClientRequestToken=version)
         except ClientError as error:
             if "will be reattempted" not in error.response["Error"]["Message"]:
                 raise
 
-    def _follow(self, version: str) -> None:
-        """Follow the steps by the function's log, until the labels say that it is complete."""
-        since = self._began
-
-        def incomplete() -> str | None:
-            nonlocal since
-            said = self._read_log(version, since)
-            if self._is_current(version):
-                return None
-            failed = next((each for each in reversed(said) if each.outcome == "failed"), None)
-            if failed is not None and said[-1] is failed:
-                if failed.error not in _PASSING:
-                    raise self._failure(failed)
-                time.sleep(_RETRY_PAUSE)  # the same step is asked for again; what is waited for is asked then
-                self._ask(version)
-                since = failed.at + timedelta(milliseconds=1)
-                return f"{failed.step}: {failed.reason}"
-            return f"{said[-1].step} {said[-1].outcome}" if said else "the function has not begun"
-
-        eventually(
-            incomplete,
-            subject=f"rotation of {self._desired_secret.name}",
-            deadline=self._left(),
-            remedy="Read the function's log; then finish with --resume, or give up with --abandon.",
-            longest_pause=_POLL,
+    def _follower(self, version: str) -> Follower:
+        return Follower(
+            self._connections.aws("logs"),
+            self._function.log_group,
+            self._stored,
+            self._desired_secret.name,
+            version,
+            ask=lambda: self._ask(version),
+            trail=self._trail,
         )
-        self._hop(Kind.CURRENT)
-
-    def _await_log(self, version: str) -> None:
-        """Read what the function said last: its log is later than what it did, and may stay so."""
-        end = time.monotonic() + _LOG_SECONDS
-        while not any(hop.subject == STEPS[-1] for hop in self._hops) and time.monotonic() < end:
-            self._read_log(version, self._began)
-            time.sleep(_POLL)
-
-    def _read_log(self, version: str, since: datetime) -> list[function_log.StepReport]:
-        said = list(function_log.reports(self._logs, self._function.log_group, version, since))
-        for report in said:
-            if (key := (report.step, report.outcome, report.at)) not in self._told:
-                self._told.add(key)
-                self._report(report)
-        return said
-
-    def _report(self, report: function_log.StepReport) -> None:
-        if report.ended:
-            self._hop(Kind.STEP, report.step, at=report.at)
-        elif report.outcome == "failed":
-            self._tell("progress", f"{report.step} failed: {report.reason or report.error}")
-        else:
-            self._tell("progress", report.step)
-
-    def _failure(self, report: function_log.StepReport) -> NotReadyError:
-        return NotReadyError(
-            f"rotation of {self._desired_secret.name}",
-            expected=f"{report.step} to be done",
-            seen=report.reason or report.error,
-            remedy=f"The value before goes on working.  Put right what is named, then `mita rotate "
-            f"{self._desired_secret.name} --resume`; or give up: --abandon.",
-        )
-
-    def _is_current(self, version: str) -> bool:
-        labels = self._labels()
-        return CURRENT in labels.get(version, ()) and _holder(labels, PENDING) in (None, version)
 
     # ---- after
 
-    def _value(self, label: str) -> Fields:
-        answer = self._client.get_secret_value(SecretId=self._name, VersionStage=label)
-        fields = parse(answer["SecretString"])
-        if fields is None:
-            raise NotReadyError(
-                f"secret {self._name}",
-                expected="a JSON object of texts and numbers",
-                seen="something else",
-                remedy="Populate it anew: mita deploy --replace-secret " + self._desired_secret.name,
-            )
-        for name in self._desired_secret.confidential():
-            value = fields.get(name)
-            if isinstance(value, SecretStr):
-                self._on_secret(f"{self._desired_secret.name}.{name}", value)
-        return fields
-
     def _prove(self, old: Fields, new: Fields) -> None:
-        if provable(self._function.module, self._connections):
-            require_accepted(self._function.module, new, f"the new value of {self._desired_secret.name}")
-            self._hop(Kind.LOGIN, "with the new value")
-            require_accepted(self._function.module, old, f"the old value of {self._desired_secret.name}")
-            self._hop(Kind.LOGIN, "with the value before")
+        module, name = self._function.module, self._desired_secret.name
+        if provable(module, self._connections):
+            require_accepted(module, new, f"the new value of {name}")
+            self._trail.hop(Kind.LOGIN, "with the new value")
+            require_accepted(module, old, f"the old value of {name}")
+            self._trail.hop(Kind.LOGIN, "with the value before")
 
     def _await_copies(self, consumers: Consumers, fields: Fields) -> None:
         waiting = {copy.name: copy for copy in consumers.copies}
@@ -346,46 +228,23 @@ class Rotator:
             for name, copy in list(waiting.items()):
                 if (version := consumers.resource_version(copy, fields)) is not None:
                     del waiting[name]
-                    self._hop(Kind.COPY, name, version)
+                    self._trail.hop(Kind.COPY, name, version)
             return f"{', '.join(waiting)} with the value before" if waiting else None
 
-        self._await(missing, "the cluster's copies", "Look at the ExternalSecret and the operator's log.")
+        self._trail.wait(
+            missing, "the cluster's copies", "Look at the ExternalSecret and the operator's log."
+        )
 
-    def _await_pods(self, consumers: Consumers, used: Mapping[str, Any]) -> None:
+    def _await_pods(self, consumers: Consumers, used: Mapping[str, Use]) -> None:
         seen: set[str] = set()
 
         def missing() -> str | None:
             after = consumers.pods()
             fresh = renewed(used, after)
             for name in sorted(fresh - seen):
-                self._hop(Kind.POD, name)
+                self._trail.hop(Kind.POD, name)
             seen.update(fresh)
             stale = sorted(after.keys() - fresh)
             return f"{', '.join(stale)} with the value before" if stale else None
 
-        self._await(missing, "the application's pods", "Look at the application's log.")
-
-    def _await(self, missing: Callable[[], str | None], subject: str, remedy: str) -> None:
-        eventually(missing, subject=subject, deadline=self._left(), remedy=remedy, longest_pause=_POLL)
-
-    def _left(self) -> float:
-        return max(0.0, self._deadline - (time.monotonic() - self._clock))
-
-    def _hop(self, kind: Kind, subject: str = "", detail: str = "", at: datetime | None = None) -> None:
-        seen = at or now()
-        seconds = (seen - self._began).total_seconds() if at else time.monotonic() - self._clock
-        hop = Hop(kind, subject, seen, seconds, detail)
-        self._hops.append(hop)
-        self._observe(hop)
-        self._tell("progress", hop.name)
-
-    def _tell(self, state: str, detail: str) -> None:
-        self._progress(Step(f"rotation of {self._desired_secret.name}", state, detail))
-
-
-def _holder(labels: Mapping[str, list[str]], label: str) -> str | None:
-    return next((version for version, held in labels.items() if label in held), None)
-
-
-def _json(fields: Mapping[str, SecretStr]) -> str:
-    return json.dumps({name: value.get_secret_value() for name, value in fields.items()})
+        self._trail.wait(missing, "the application's pods", "Look at the application's log.")
