@@ -19,7 +19,7 @@ class Figure:
 
     Attributes:
         name: What.
-        unit: ``s``, ``ms``, ``GiB`` or ``calls``.
+        unit: ``s``, ``ms``, ``GiB``, or what is counted.
         values: As measured.
         wanted: The most that it should be; None where nothing is promised.
     """

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from benchmarks import functions
+from benchmarks import functions, rotations
 from benchmarks.aws_guard import guard
 from benchmarks.figures import Figure
 from environments.embedded.processes.sweep import stragglers
@@ -120,13 +121,32 @@ def _processor_seconds(process: psutil.Process) -> float:
 
 def _functions(bench: Bench) -> Iterator[Figure]:
     bench.mita("up")
-    before = os.environ.get("MITA_STATE")
-    os.environ["MITA_STATE"] = str(bench.state)  # where the environment is looked for
     try:
-        yield from functions.measure(bench.rounds)
+        with _here(bench):
+            yield from functions.measure(bench.rounds)
+    finally:
+        bench.mita("down")
+
+
+def _rotations(bench: Bench) -> Iterator[Figure]:
+    bench.mita("up")
+    try:
+        bench.mita("deploy", "--rehearse", "--yes")
+        with _here(bench):
+            yield from rotations.measure(bench.state / "rotations")
+    finally:
+        bench.mita("down")
+
+
+@contextmanager
+def _here(bench: Bench) -> Iterator[None]:
+    """Have environments looked for in the bench's state directory."""
+    before = os.environ.get("MITA_STATE")
+    os.environ["MITA_STATE"] = str(bench.state)
+    try:
+        yield
     finally:
         os.environ.pop("MITA_STATE") if before is None else os.environ.update(MITA_STATE=before)
-        bench.mita("down")
 
 
 def _accept(bench: Bench) -> Iterator[Figure]:
@@ -153,6 +173,7 @@ SUBJECTS: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "warm-up": _warm_up,
     "deployed": _deployed,
     "functions": _functions,
+    "rotations": _rotations,
     "accept": _accept,
     "aws-guard": _aws_guard,
     COLD_TOOLCHAIN: _cold_toolchain,
