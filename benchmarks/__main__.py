@@ -13,15 +13,16 @@ from pathlib import Path
 import click
 
 from benchmarks.figures import Figure, table, yardstick
-from benchmarks.subjects import COLD_TOOLCHAIN, SUBJECTS, Bench
+from benchmarks.subjects import NOT_BY_DEFAULT, SUBJECTS, Bench
 
 _RESULTS = Path(__file__).parent.parent / "reports" / "benchmarks"
 
 _EPILOG = """\b
 Examples:
-  python -m benchmarks                 everything but the cold toolchain, about 5 minutes
+  python -m benchmarks                 everything but the two below, about 15 minutes
   python -m benchmarks warm-up         only this
   python -m benchmarks cold-toolchain  builds everything anew in a cache of its own, about 12 minutes
+  MITA_K6=~/go/bin/k6 python -m benchmarks load-generator   beside k6, about 3 minutes
 
 \b
 Figures are of this machine as it is: leave it alone meanwhile.  The last column is the
@@ -34,7 +35,7 @@ time as a multiple of a fixed calculation on one core, to compare machines.
 @click.option("--rounds", default=3, show_default=True, help="How often a quick subject is measured.")
 def main(subjects: tuple[str, ...], rounds: int) -> None:
     """Measure times and memory, and set them beside what is wanted."""
-    chosen = subjects or tuple(name for name in SUBJECTS if name != COLD_TOOLCHAIN)
+    chosen = subjects or tuple(name for name in SUBJECTS if name not in NOT_BY_DEFAULT)
     unit = yardstick()
     figures: list[Figure] = []
     with _state() as state:

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import functions, rotations
+from benchmarks import functions, load_generator, rotations
 from benchmarks.aws_guard import guard
 from benchmarks.figures import Figure
 from environments.embedded.processes.sweep import stragglers
 
 COLD_TOOLCHAIN = "cold-toolchain"
+LOAD_GENERATOR = "load-generator"
+NOT_BY_DEFAULT = (COLD_TOOLCHAIN, LOAD_GENERATOR)
+"""What takes long, or needs a program that the project does not need."""
 
 _GIB = float(1 << 30)
 _SETTLE_SECONDS = 20.0
@@ -138,6 +141,16 @@ def _rotations(bench: Bench) -> Iterator[Figure]:
         bench.mita("down")
 
 
+def _load_generator(bench: Bench) -> Iterator[Figure]:
+    bench.mita("up")
+    try:
+        bench.mita("deploy", "--rehearse", "--yes")
+        with _here(bench):
+            yield from load_generator.measure(bench.state / "generators", bench.rounds)
+    finally:
+        bench.mita("down")
+
+
 @contextmanager
 def _here(bench: Bench) -> Iterator[None]:
     """Have environments looked for in the bench's state directory."""
@@ -174,6 +187,7 @@ SUBJECTS: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "deployed": _deployed,
     "functions": _functions,
     "rotations": _rotations,
+    LOAD_GENERATOR: _load_generator,
     "accept": _accept,
     "aws-guard": _aws_guard,
     COLD_TOOLCHAIN: _cold_toolchain,
