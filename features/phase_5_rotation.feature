@@ -44,6 +44,12 @@ Feature: Phase 5, rotation
     And at no moment was there no accepted credential
     And every pod used the new value within 2 seconds
 
+  @P4.9 @P5.2 @needs-rotation @needs-changes-allowed
+  Scenario: A rotation by schedule, of which nobody tells the operator, reaches every pod by itself
+    When the secret "cache/redis-auth" is rotated and the operator is not told of it
+    Then at no moment was there no accepted credential
+    And every pod used the new value within 30 seconds
+
   @P5.6 @needs-rotation @needs-changes-allowed
   Scenario Outline: Steps of "<secret>" that come again, late and out of order, change nothing
     Given the secret "<secret>" was rotated

@@ -29,7 +29,9 @@ from steps.parameters import phrase
 from steps.probes import Probes
 from steps.system import System, text_of
 
-_BOUND = 2.0  # seconds from the current label's move to the last pod
+# Seconds from the current label's move to the last pod: when the operator is told, and when it is not.
+_BOUND = 2.0
+_OWN_BOUND = 30.0
 _CURRENT, _PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 # The field of each secret that its consumers use.
 _USED = {"database/primary": "password", "cache/redis-auth": "password"}
@@ -59,17 +61,24 @@ def _fingerprint(system: System, secret: str, label: str) -> str:
     return system.fingerprints.of(text_of(fields[_USED.get(secret, "value")]))
 
 
-def rotate(system: System, timeline: Timeline, secret: str, supplied: Supplied | None = None) -> Rotated:
+def rotate(
+    system: System,
+    timeline: Timeline,
+    secret: str,
+    supplied: Supplied | None = None,
+    *,
+    nudge: bool = True,
+) -> Rotated:
     """Rotate a secret, and write down what was seen of it.
 
     A pod shows what it uses by a fingerprint that only it can make, so that it uses the new value is
     told by its fingerprint having changed since the beginning.
     """
     users = consumers(system, secret)
-    done = rotator(system, secret).rotate(supplied=supplied)
+    done = rotator(system, secret).rotate(supplied=supplied, nudge=nudge)
     before, after = _fingerprint(system, secret, _PREVIOUS), _fingerprint(system, secret, _CURRENT)
-    began = done.began.timestamp()
-    timeline.append(RotationAsked(secret=secret, token=done.version, bound=_BOUND), at=began)
+    began, bound = done.began.timestamp(), _BOUND if nudge else _OWN_BOUND
+    timeline.append(RotationAsked(secret=secret, token=done.version, bound=bound), at=began)
     old = SecretVersion(version=done.before, labels=(_CURRENT,), fingerprint=before)
     timeline.append(StagingLabels(secret=secret, versions=(old,)), at=began)
     for hop in done.of(Kind.POD):
@@ -130,6 +139,19 @@ def _rotated(
     probes = Probes(system, timeline)
     try:
         return [rotate(system, timeline, secret, supplied)]
+    finally:
+        probes.stop()
+
+
+@when(
+    phrase("the secret {secret:Quoted} is rotated and the operator is not told of it"),
+    target_fixture="rotated",
+)
+def _rotated_untold(system: System, timeline: Timeline, began: float, secret: str) -> Sequence[Rotated]:
+    del began  # as above
+    probes = Probes(system, timeline)
+    try:
+        return [rotate(system, timeline, secret, nudge=False)]
     finally:
         probes.stop()
 
