@@ -179,7 +179,7 @@ def deploy(
     last = made.through if made else through
     supplied = gather(state, file=secrets_file, environment=os.environ)
     place = attached(environment, config, authorise=authorise)
-    require_changes_allowed(place)
+    require_changes_allowed(place, "mita deploy")
     if rehearse:
         supplied = {**rehearsed(state, account=place.connections().account), **supplied}
     deployment = _deployment(place, state, supplied)

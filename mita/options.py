@@ -76,8 +76,12 @@ def attached(
     return created
 
 
-def require_changes_allowed(environment: Environment) -> None:
+def require_changes_allowed(environment: Environment, command: str) -> None:
     """Refuse to change an environment in which no change is authorised.
+
+    Args:
+        environment: The environment.
+        command: What to type once a change is authorised.
 
     Raises:
         RefusedError: None is.
@@ -87,7 +91,7 @@ def require_changes_allowed(environment: Environment) -> None:
             f"changes in {environment.name}",
             expected="a change that is authorised for this run, and every approval on file",
             seen="no --authorise",
-            remedy="Have the plan approved, then: mita deploy ... --authorise CHANGE-ID",
+            remedy=f"Have it approved, then: {command} ... --authorise CHANGE-ID",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -14,9 +15,13 @@ from deployer.desired import PRODUCTION, read
 from deployer.rotation.record import Rotated
 from deployer.rotation.rotator import Rotator
 from deployer.supplied import gather
+from environments.embedded.environment import EmbeddedEnvironment
 from environments.embedded.locations import state_directory
 from mita.console import progress
-from mita.options import attached, environment_options
+from mita.options import attached, authorise_option, environment_options, require_changes_allowed
+
+# AWS advises against new versions more often: it forgets none that is younger than a day, and keeps 100.
+_INTERVAL = timedelta(minutes=10)
 
 
 @click.command(
@@ -27,6 +32,7 @@ Examples:
   mita rotate monitoring/sentry-dsn --secrets-file new.toml
   mita rotate database/primary --resume      finish what an earlier rotation left pending
   mita rotate database/primary --abandon     give it up; the current value goes on
+  mita rotate database/primary --environment production --config mita.toml --authorise CHG-1024
 
 \b
 Exits with 0 once the new value is proven: by its labels, by a login with it and with the
@@ -42,6 +48,7 @@ value before, in the cluster's copies, and in every pod of the application.
     "--secrets-file", metavar="FILE", help="The new value that others issued; - for standard input."
 )
 @click.option("--timeout", type=click.FloatRange(min=1), default=300.0, show_default=True, help="Seconds.")
+@authorise_option
 def rotate(
     *,
     environment: str,
@@ -52,6 +59,7 @@ def rotate(
     no_nudge: bool,
     secrets_file: str | None,
     timeout: float,
+    authorise: str | None,
 ) -> None:
     """Rotate a secret now, and follow it until every pod uses the new value."""
     if resume and abandon:
@@ -59,7 +67,8 @@ def rotate(
     desired = read(PRODUCTION)
     desired.secret(secret)
     supplied = gather(desired, file=secrets_file, environment=os.environ)
-    place = attached(environment, config)
+    place = attached(environment, config, authorise=authorise)
+    require_changes_allowed(place, f"mita rotate {secret}")
     with progress() as show:
         rotator = Rotator(
             place.connections(),
@@ -68,6 +77,7 @@ def rotate(
             locks=state_directory() / "deployments" / place.name.replace(":", "-"),
             progress=show,
             on_secret=_forget,
+            interval=timedelta() if isinstance(place, EmbeddedEnvironment) else _INTERVAL,
             deadline=timeout,
         )
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -19,7 +20,7 @@ from deployer.progress import Progress, silent
 from deployer.rotation.consumers import Consumers, Use, renewed
 from deployer.rotation.following import Follower
 from deployer.rotation.logins import provable, require_accepted
-from deployer.rotation.record import Kind, Rotated
+from deployer.rotation.record import Kind, Rotated, now
 from deployer.rotation.stored import CURRENT, PENDING, Stored
 from deployer.rotation.trail import Observe, Trail, unobserved
 from deployer.shapes import Fields
@@ -37,6 +38,7 @@ class Rotator:
         progress: Told of every step.
         on_secret: Told of every value.
         observe: Told of every hop as it is seen.
+        interval: The least time between two rotations.
         deadline: Seconds for the whole rotation.
 
     Raises:
@@ -53,6 +55,7 @@ class Rotator:
         progress: Progress = silent,
         on_secret: OnSecret,
         observe: Observe = unobserved,
+        interval: timedelta = timedelta(),
         deadline: float = 300.0,
     ) -> None:
         self._desired_secret = desired.secret(secret)
@@ -70,6 +73,7 @@ class Rotator:
         self._desired = desired
         self._locks = locks
         self._on_secret = on_secret
+        self._interval = interval
         self._client = connections.aws("secretsmanager")
         full_name = desired.secret_store.prefix + secret
         self._stored = Stored(self._client, full_name, self._desired_secret, on_secret)
@@ -88,7 +92,7 @@ class Rotator:
             supplied: The new value of a secret that others issue.
 
         Raises:
-            RefusedError: A rotation is under way, or was left half done and is not to be resumed.
+            RefusedError: One is under way, was just made, or was left half done and is not to be resumed.
             NotReadyError: It failed, or was not complete within the deadline.
         """
         with self._alone():
@@ -140,8 +144,8 @@ class Rotator:
 
     def _startable(self, *, resume: bool) -> tuple[str, str | None]:
         """Return the current version and the one to resume, if the rotation may start."""
-        subject = self._trail.subject
-        if not self._stored.described().get("RotationEnabled"):
+        subject, described = self._trail.subject, self._stored.described()
+        if not described.get("RotationEnabled"):
             raise NotReadyError(
                 subject,
                 expected="rotation to be configured",
@@ -167,7 +171,18 @@ class Rotator:
             raise RefusedError(
                 subject, expected="a version left pending", seen="none", remedy="Leave out --resume."
             )
+        if pending is None and "LastRotatedDate" in described:
+            self._require_interval(now() - described["LastRotatedDate"])
         return current, pending
+
+    def _require_interval(self, passed: timedelta) -> None:
+        if passed < self._interval:
+            raise RefusedError(
+                self._trail.subject,
+                expected=f"{_minutes(self._interval)} since the rotation before",
+                seen=_minutes(passed),
+                remedy=f"Ask again in {_minutes(self._interval - passed)}.",
+            )
 
     def _supply(self, supplied: Supplied) -> str | None:
         """Store a new value that others issued, and return its version."""
@@ -248,3 +263,7 @@ class Rotator:
             return f"{', '.join(stale)} with the value before" if stale else None
 
         self._trail.wait(missing, "the application's pods", "Look at the application's log.")
+
+
+def _minutes(span: timedelta) -> str:
+    return f"{span.total_seconds() / 60:.3g} minutes"

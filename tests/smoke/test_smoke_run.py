@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from deployer.approvals import WHAT, key
 from evidence.model import Status
 from steps.inventory import Inventory
 from tests.cli.commands import Mita
@@ -229,3 +231,30 @@ def test_a_plan_is_made_in_a_real_environment_and_a_deployment_is_not(place: Pla
     assert plan.returncode == 0, plan.stdout + plan.stderr
     assert deployment.returncode == 1
     assert "changes in production" in deployment.stderr
+
+
+def test_a_rotation_in_a_real_environment_is_authorised_and_not_repeated_too_soon(
+    place: Place, tmp_path: Path
+) -> None:
+    real = ("auth/jwt-secret", "--environment", "production", "--config", str(place.config(tmp_path)))
+    authorised = (*real, "--authorise", "CHG-1024")
+    mita = Mita(place.mita.state, place.exports)
+    assert place.mita("deploy", "--rehearse", "--yes").returncode == 0  # mends what others planted
+
+    alone, without = mita("rotate", *real), mita("rotate", *authorised)
+    (tmp_path / "approvals.toml").write_text(_approved())
+    rotated, again = mita("rotate", *authorised), mita("rotate", *authorised)
+
+    assert (alone.returncode, without.returncode, rotated.returncode, again.returncode) == (1, 1, 0, 1)
+    assert "mita rotate auth/jwt-secret ... --authorise CHANGE-ID" in alone.stderr
+    assert "security approval" in without.stderr
+    assert "auth/jwt-secret is rotated" in rotated.stdout
+    assert "10 minutes" in again.stderr
+
+
+def _approved() -> str:
+    today = datetime.now(UTC).date()
+    approval = (
+        f'who = "role"\nwhen = {today - timedelta(1)}\nuntil = {today + timedelta(1)}\nwhere = "ticket"\n'
+    )
+    return "".join(f"[{key(what)}]\n{approval}" for what in WHAT)
