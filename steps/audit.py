@@ -74,6 +74,11 @@ def expected_readers(system: System) -> dict[str, set[str]]:
     }
 
 
+def known_readers(system: System) -> set[str]:
+    """Return the names of all who are meant to read secrets."""
+    return {name for names in expected_readers(system).values() for name in names}
+
+
 def _deployers(system: System) -> set[str]:
     if isinstance(system.environment, ReadOnlyEnvironment):  # whoever reads there does not deploy
         return set(system.environment.deployers)
@@ -92,7 +97,7 @@ def _administrators(system: System) -> set[str]:
 
 def strangers(system: System, since: datetime) -> list[Reading]:
     """Return the first read since a moment of each reader who is not meant to, from every trail there is."""
-    known = {name for names in expected_readers(system).values() for name in names} | system.planted_readers
+    known = known_readers(system) | system.planted_readers
     capabilities, found = system.environment.capabilities, []
     if Capability.AUDIT_TRAIL in capabilities:
         found += unexpected(trail_readings(system, since), known)
@@ -238,7 +243,7 @@ def _readers_are(system: System, readings: Sequence[Reading], datatable: list[li
 
 @then("that reader is named as unexpected, with the session")
 def _named_with_session(system: System, planted: str) -> None:
-    expected = {name for names in expected_readers(system).values() for name in names}
+    expected = known_readers(system)
 
     def unnamed() -> str | None:
         found = unexpected(trail_readings(system, datetime.now(UTC) - _HOUR), expected)
@@ -252,8 +257,7 @@ def _named_with_session(system: System, planted: str) -> None:
 
 @then("that reader is named as unexpected")
 def _named(system: System, readings: Sequence[Reading], planted: str) -> None:
-    expected = {name for names in expected_readers(system).values() for name in names}
-    assert planted in {each.reader for each in unexpected(readings, expected)}
+    assert planted in {each.reader for each in unexpected(readings, known_readers(system))}
 
 
 @then("both are on record")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import jwt
 import urllib3
@@ -14,9 +14,8 @@ from steps.application import NAME, ask
 from steps.focus import Focus
 from steps.parameters import phrase
 from steps.system import System, text_of
+from steps.tokens import AUTHENTICATION, GUIDES_TEST, claims, present, signed
 
-_PATH = "/api/auth/test"
-_BODY = {"test": True}  # the guide's
 _SECRETS = {"the current secret": "auth/jwt-secret", "the previous secret": "auth/jwt-previous-secret"}
 _ANSWERS = {"the current secret": "current", "the previous secret": "previous"}
 _REFUSED = 401
@@ -25,58 +24,45 @@ _REFUSED = 401
 @when("the guide's authentication test is made", target_fixture="answer")
 def _guides_test(system: System, focus: Focus) -> urllib3.BaseHTTPResponse:
     focus.on("apps/v1", "Deployment", NAME, NAME)
-    return ask(system, "POST", _PATH, json=_BODY)
+    return ask(system, "POST", AUTHENTICATION, json=GUIDES_TEST)
 
 
 @given(phrase("a token signed with {which:Known}", Known=_SECRETS), target_fixture="token")
 def _signed_with(system: System, which: str) -> SecretStr:
-    return _token(system, _key(system, which), lasting=timedelta(minutes=5))
+    return signed(system, _key(system, which), lasting=timedelta(minutes=5))
 
 
 @given("a token signed with an unknown secret", target_fixture="token")
 def _signed_with_unknown(system: System) -> SecretStr:
-    return _token(system, secrets.token_urlsafe(32), lasting=timedelta(minutes=5))
+    return signed(system, secrets.token_urlsafe(32), lasting=timedelta(minutes=5))
 
 
 @given("a token signed with the current secret, but expired", target_fixture="token")
 def _expired(system: System) -> SecretStr:
-    return _token(system, _key(system, "the current secret"), lasting=timedelta(minutes=-5))
+    return signed(system, _key(system, "the current secret"), lasting=timedelta(minutes=-5))
 
 
 @given("a token signed with the current secret, then altered", target_fixture="token")
 def _altered(system: System) -> SecretStr:
-    genuine = _token(system, _key(system, "the current secret"), lasting=timedelta(minutes=5))
-    other = _token(system, secrets.token_urlsafe(32), lasting=timedelta(minutes=6))
+    genuine = signed(system, _key(system, "the current secret"), lasting=timedelta(minutes=5))
+    other = signed(system, secrets.token_urlsafe(32), lasting=timedelta(minutes=6))
     header, _, signature = genuine.get_secret_value().split(".")
     return SecretStr(".".join((header, other.get_secret_value().split(".")[1], signature)))
 
 
 @given("a token that is not signed at all", target_fixture="token")
 def _unsigned() -> SecretStr:
-    return SecretStr(jwt.encode(_claims(timedelta(minutes=5)), "", algorithm="none"))
+    return SecretStr(jwt.encode(claims(timedelta(minutes=5)), "", algorithm="none"))
 
 
 def _key(system: System, which: str) -> str:
     return text_of(system.stored(_SECRETS[which])["value"])
 
 
-def _claims(lasting: timedelta) -> dict[str, object]:
-    now = datetime.now(UTC)
-    return {"sub": "acceptance", "iat": now - timedelta(minutes=10), "exp": now + lasting}
-
-
-def _token(system: System, key: str, *, lasting: timedelta) -> SecretStr:
-    token = SecretStr(jwt.encode(_claims(lasting), key, algorithm="HS256"))
-    system.on_secret("a token of a scenario", token)
-    return token
-
-
 @when("the token is presented to the application", target_fixture="answer")
 def _presented(system: System, focus: Focus, token: SecretStr) -> urllib3.BaseHTTPResponse:
     focus.on("apps/v1", "Deployment", NAME, NAME)
-    return ask(
-        system, "POST", _PATH, json=_BODY, headers={"Authorization": f"Bearer {token.get_secret_value()}"}
-    )
+    return present(system, token)
 
 
 @then(phrase("it is accepted as signed with {which:Known}", Known=_ANSWERS))

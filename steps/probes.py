@@ -6,9 +6,7 @@ import base64
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 
-import jwt
 import psycopg2
 import redis
 from pydantic import SecretStr
@@ -16,8 +14,8 @@ from pydantic import SecretStr
 from deployer.cluster import Cluster
 from evidence.events import CredentialProbe, SecretVersion, StagingLabels
 from evidence.timeline import Timeline
-from steps.application import ask
 from steps.system import System
+from steps.tokens import present, signed
 
 _PAUSE = 0.1  # seconds between two rounds
 _SECONDS = 5
@@ -96,15 +94,10 @@ class Probes:
         return {key: base64.b64decode(value).decode() for key, value in live["data"].items()}
 
     def _token(self) -> SecretStr:
-        key = self._held(self._system.cluster, _AUTH)["jwt-secret"]
-        claims = {"sub": "acceptance", "exp": datetime.now(UTC) + timedelta(minutes=30)}
-        token = SecretStr(jwt.encode(claims, key, algorithm="HS256"))
-        self._system.on_secret("a session's token", token)
-        return token
+        return signed(self._system, self._held(self._system.cluster, _AUTH)["jwt-secret"])
 
     def _present(self) -> None:
-        headers = {"Authorization": f"Bearer {self._session.get_secret_value()}"}
-        if ask(self._system, "POST", "/api/auth/test", json={"test": True}, headers=headers).status != _OK:
+        if present(self._system, self._session).status != _OK:
             raise _RefusedError
 
 

@@ -7,21 +7,20 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-import jwt
 from pydantic import SecretStr
 from pytest_bdd import given, then, when
 
 from deployer.eventually import eventually
-from steps.application import NAME, ask, is_ready, pods_of
+from steps.application import NAME, is_ready, pods_of
 from steps.focus import Focus
 from steps.parameters import phrase
 from steps.synchronisation import synchronise
 from steps.system import System
+from steps.tokens import present, signed
 
 _SECRET = "auth/jwt-previous-secret"  # noqa: S105  a name
-_PATH = "/api/auth/test"
 # So many answers in a row that it is next to impossible that one of three pods gave none of them.
 _ENOUGH_ANSWERS = 30
 _RESTORED_SECONDS = 120.0  # from the cluster's secret to the pods
@@ -81,14 +80,11 @@ def _accepted_within(system: System, changed: Changed, seconds: int) -> None:
 
 def _await_acceptance(system: System, key: SecretStr, seconds: float) -> None:
     """Wait until every pod accepts tokens that are signed with a key."""
-    claims = {"sub": "acceptance", "exp": datetime.now(UTC) + timedelta(seconds=seconds + 60)}
-    token = jwt.encode(claims, key.get_secret_value(), algorithm="HS256")
-    system.on_secret("a token of a scenario", SecretStr(token))
+    token = signed(system, key.get_secret_value(), lasting=timedelta(seconds=seconds + 60))
 
     def refused() -> str | None:
         for _ in range(_ENOUGH_ANSWERS):
-            headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
-            status = ask(system, "POST", _PATH, json={"test": True}, headers=headers).status
+            status = present(system, token, on_new_connection=True).status
             if status != _OK:
                 return f"it answers {status}"
         return None

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import jwt
 import pytest
 from pydantic import SecretStr
 from pytest_bdd import given, then, when
@@ -23,6 +22,7 @@ from steps.parameters import phrase
 from steps.rights import desired_role
 from steps.rotating import current_versions, rotate, rotator
 from steps.system import System, text_of
+from steps.tokens import present, signed
 
 _JWT = "auth/jwt-secret"
 _JWT_PREVIOUS = "auth/jwt-previous-secret"
@@ -78,11 +78,7 @@ def _session_before(system: System) -> SecretStr:
 
 
 def _session(system: System) -> SecretStr:
-    key = text_of(system.stored(_JWT)["value"])
-    claims = {"sub": "acceptance", "exp": datetime.now(UTC) + timedelta(minutes=10)}
-    token = SecretStr(jwt.encode(claims, key, algorithm="HS256"))
-    system.on_secret("a session's token", token)
-    return token
+    return signed(system, text_of(system.stored(_JWT)["value"]))
 
 
 @then("the secret that was current is the previous one now")
@@ -105,8 +101,7 @@ def _begins_now(system: System) -> None:
 
 
 def _require_accepted(system: System, token: SecretStr, key: str) -> None:
-    headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
-    answer = ask(system, "POST", "/api/auth/test", json={"test": True}, headers=headers)
+    answer = present(system, token)
     assert answer.status == _OK, f"it answers {answer.status}: {answer.data[:200]!r}"
     assert answer.json()["key"] == key
 
