@@ -69,6 +69,10 @@ class Access(BaseModel):
         aws_secret_key: The administrator's secret access key.
         database: PostgreSQL.
         cache: Valkey.
+        prometheus: Base URL of Prometheus.
+        slack_url: The Slack webhook, a credential by itself.
+        pagerduty_url: Base URL of PagerDuty's Events API.
+        pagerduty_key: The routing key that it takes.
         tools: Paths of programs by name.
     """
 
@@ -90,16 +94,20 @@ class Access(BaseModel):
     aws_secret_key: SecretStr
     database: Login
     cache: Login
+    prometheus: str
+    slack_url: SecretStr
+    pagerduty_url: str
+    pagerduty_key: SecretStr
     tools: dict[str, Path]
 
-    @field_serializer("aws_secret_key", when_used="json")
+    @field_serializer("aws_secret_key", "slack_url", "pagerduty_key", when_used="json")
     def _plain(self, value: SecretStr) -> str:
         return value.get_secret_value()
 
     @classmethod
     def of(cls, run: RunDirectory, stack: Stack, tools: dict[str, Path]) -> Self:
         """Describe a stack that is ready."""
-        plane, aws = stack.plane, stack.aws
+        plane, aws, receivers = stack.plane, stack.aws, stack.monitoring.receivers
         return cls(
             run_id=run.run_id,
             network=run.network.number,
@@ -117,6 +125,10 @@ class Access(BaseModel):
             aws_secret_key=aws.secret_key,
             database=Login.of(stack.database),
             cache=Login.of(stack.cache),
+            prometheus=stack.monitoring.prometheus,
+            slack_url=SecretStr(receivers.slack),
+            pagerduty_url=receivers.pagerduty,
+            pagerduty_key=receivers.routing_key,
             tools=tools,
         )
 

@@ -66,6 +66,7 @@ class EmbeddedEnvironment:
             Capability.ROTATION,
             Capability.AUDIT_TRAIL,
             Capability.CLUSTER_AUDIT,
+            Capability.MONITORING,
         }
     )
 
@@ -142,12 +143,19 @@ class EmbeddedEnvironment:
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the application's service answers on this machine, once it is deployed."""
+        """Where the monitoring answers on this machine, and the application once it is deployed."""
+        access = self.access
         service = Cluster(self.kubernetes()).get(_SERVICE)
-        if service is None:
-            return Endpoints()
-        address = Network(self.access.network).bound(service["spec"]["clusterIP"])
-        return Endpoints(application=f"http://{address}:{service['spec']['ports'][0]['port']}")
+        application = None
+        if service is not None:
+            address = Network(access.network).bound(service["spec"]["clusterIP"])
+            application = f"http://{address}:{service['spec']['ports'][0]['port']}"
+        return Endpoints(
+            application=application,
+            prometheus=access.prometheus,
+            slack=access.slack_url.get_secret_value(),
+            pagerduty=access.pagerduty_url,
+        )
 
     @property
     def cluster(self) -> ClusterIdentity:

@@ -64,6 +64,7 @@ class Network:
     CACHE = "0.5"
     PROMETHEUS = "0.6"
     ALERTMANAGER = "0.7"
+    RECEIVERS = "0.8"
     NODE = "0.10"
 
     @property
@@ -90,6 +91,9 @@ PORTS: Ports = (
     (Network.AWS, 4566),
     (Network.DATABASE, 5432),
     (Network.CACHE, 6379),
+    (Network.PROMETHEUS, 9090),
+    (Network.ALERTMANAGER, 9093),
+    (Network.RECEIVERS, 8080),
     (Network.NODE, 10250),
 )
 

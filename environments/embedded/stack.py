@@ -15,6 +15,9 @@ from environments.embedded.aws.localstack import AwsEndpoint, introduce_cluster,
 from environments.embedded.control_plane import ControlPlane
 from environments.embedded.control_plane.configuration import CONTEXT
 from environments.embedded.databases import start_postgresql, start_valkey
+from environments.embedded.monitoring import Receivers, RuleBridge, start_alertmanager, start_prometheus
+from environments.embedded.monitoring.configuration import IDENTITY, rights, rule_definition
+from environments.embedded.monitoring.prometheus import RULES
 from environments.embedded.network import Network
 from environments.embedded.node.api import Api
 from environments.embedded.node.egress import EgressProxy
@@ -31,7 +34,21 @@ _NODE = "node"
 _AWS = "AWS (LocalStack)"
 _DATABASE = "PostgreSQL"
 _CACHE = "Valkey"
+_MONITORING = "Prometheus and Alertmanager"
 _POD_SECONDS = 1.0  # nobody is left to be served when everything ends
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """Where Prometheus is, and whom Alertmanager tells.
+
+    Attributes:
+        prometheus: Base URL.
+        receivers: Slack's and PagerDuty's stand-ins.
+    """
+
+    prometheus: str
+    receivers: Receivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,7 @@ class Stack:
         aws: AWS' stand-in.
         database: PostgreSQL and its superuser.
         cache: Valkey and its administrator.
+        monitoring: Prometheus and what belongs to it.
     """
 
     plane: ControlPlane
@@ -51,6 +69,7 @@ class Stack:
     aws: AwsEndpoint
     database: ServerLogin
     cache: ServerLogin
+    monitoring: Monitoring
 
 
 class StackStarter:
@@ -81,24 +100,49 @@ class StackStarter:
         except ExceptionGroup as group:
             # The first failure is the cause; the others were cancelled or fell with it.
             raise _first(group) from None
-        plane, node = cluster.result()
+        plane, node, monitoring = cluster.result()
         # Only now: LocalStack starts beside the cluster, whose keys it asks for at the first token.
         introduce_cluster(self._site.run, _identity(plane))
-        return Stack(plane, node, aws.result(), database.result(), cache.result())
+        return Stack(plane, node, aws.result(), database.result(), cache.result(), monitoring)
 
     async def stop(self) -> None:
         """End every pod and every server, in the reverse order of their start."""
         await self._running.aclose()
 
-    async def _cluster(self) -> tuple[ControlPlane, Node]:
+    async def _cluster(self) -> tuple[ControlPlane, Node, Monitoring]:
         site = self._site
         egress = EgressProxy(site.network, site.run.root / "egress.sock")
         await egress.start()
         self._running.push_async_callback(egress.stop)
         self._running.push_async_callback(self._stop_servers)
         plane = await self._timed(_KUBERNETES, ControlPlane.start(site, egress.socket_path))
-        node = await self._timed(_NODE, self._node(plane))
-        return plane, node
+        async with asyncio.TaskGroup() as parts:
+            node = parts.create_task(self._timed(_NODE, self._node(plane)))
+            monitoring = parts.create_task(self._timed(_MONITORING, self._monitoring(plane)))
+        return plane, node.result(), monitoring.result()
+
+    async def _monitoring(self, plane: ControlPlane) -> Monitoring:
+        site = self._site
+        async with Api.from_kubeconfig(plane.admin_kubeconfig) as administrator:
+            definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            await administrator.create(definitions, rule_definition())
+            role, binding = rights()
+            await administrator.create("/apis/rbac.authorization.k8s.io/v1/clusterroles", role)
+            await administrator.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
+        receivers = Receivers(site.network)
+        await receivers.start()
+        self._running.push_async_callback(receivers.stop)
+        kubeconfig = plane.kubeconfig(IDENTITY)
+        async with asyncio.TaskGroup() as parts:
+            prometheus = parts.create_task(start_prometheus(site, kubeconfig))
+            parts.create_task(start_alertmanager(site, receivers))
+        api = Api.from_kubeconfig(kubeconfig)
+        self._running.push_async_callback(api.close)
+        rules = site.run.directory(*RULES.split("/"))
+        bridge = RuleBridge(api, promtool=site.tools["promtool"], rules=rules, prometheus=prometheus.result())
+        bridge.start()
+        self._running.push_async_callback(bridge.stop)
+        return Monitoring(prometheus.result(), receivers)
 
     async def _node(self, plane: ControlPlane) -> Node:
         network = self._site.network

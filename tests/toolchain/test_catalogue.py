@@ -29,6 +29,9 @@ def test_holds_what_the_other_rooms_start() -> None:
         "helm",
         "external-secrets",
         "operator_chart",
+        "prometheus",
+        "promtool",
+        "alertmanager",
     }
 
 

@@ -66,6 +66,36 @@ def _kubernetes(name: str, *, ask: tuple[str, ...] = ("--version",), seconds: in
     )
 
 
+def _monitoring(
+    name: str, project: str, *, tags: tuple[str, ...] = (), patch: Patch | None = None, seconds: int
+) -> Program:
+    return Program(
+        name=name,
+        directory=_HERE / project,
+        module=f"github.com/prometheus/{project}",
+        package=f"github.com/prometheus/{project}/cmd/{name}",
+        # Prometheus' module v0.316.0 is its release 3.16.0; a program of the release tells the
+        # latter, so that one on PATH, which has all of the discoveries, is passed over.
+        stamps=("github.com/prometheus/common/version.Version={version}",),
+        ask=("--version",),
+        tags=tags,
+        patch=patch,
+        seconds=seconds,
+    )
+
+
+# Of two dozen discoveries, with the clients of as many clouds, this environment needs one.
+_DISCOVERY = ("remove_all_sd", "enable_kubernetes_sd")
+
+# Its module lacks the pages that a release is built with, by Node.js; the API needs none of them.
+_NO_PAGES = Patch(
+    module="github.com/prometheus/alertmanager",
+    file="ui/web.go",
+    old="//go:embed app/dist",
+    new="//go:embed app/index.html",
+)
+
+
 _ARTEFACTS: tuple[Artefact, ...] = (
     Program(
         name="etcd",
@@ -102,6 +132,9 @@ _ARTEFACTS: tuple[Artefact, ...] = (
         module="github.com/external-secrets/external-secrets",
         seconds=1,
     ),
+    _monitoring("prometheus", "prometheus", tags=_DISCOVERY, seconds=180),
+    _monitoring("promtool", "prometheus", tags=_DISCOVERY, seconds=15),
+    _monitoring("alertmanager", "alertmanager", patch=_NO_PAGES, seconds=30),
 )
 
 CATALOGUE = {artefact.name: artefact for artefact in _ARTEFACTS}

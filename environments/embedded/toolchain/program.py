@@ -30,12 +30,14 @@ class Program(Artefact):
         stamps: Values for ``-ldflags -X``; ``{version}``, ``{major}`` and ``{minor}`` are filled in.
         ask: Arguments that make it print its version; None: only our own build will do.
         patch: A line that our build changes.
+        tags: Go's build tags.
     """
 
     package: str
     stamps: tuple[str, ...] = ()
     ask: tuple[str, ...] | None = None
     patch: Patch | None = None
+    tags: tuple[str, ...] = ()
 
     def recipe(self) -> list[str]:
         """Return the package, the build's flags and the patch."""
@@ -46,7 +48,8 @@ class Program(Artefact):
         stamps = [
             f"-X {stamp.format(version=self.version, major=major, minor=minor)}" for stamp in self.stamps
         ]
-        return ["-trimpath", "-ldflags=" + " ".join(["-s", "-w", *stamps])]
+        tags = ["-tags=" + ",".join(self.tags)] if self.tags else []
+        return ["-trimpath", *tags, "-ldflags=" + " ".join(["-s", "-w", *stamps])]
 
     def make(self, workshop: Workshop, into: Path) -> None:
         """Build the program."""
