@@ -91,6 +91,7 @@ class Connections:
         operator_values: Helm values that this environment adds to the guide's for the operator
             (for example the addresses of AWS' stand-in).
         application_values: Helm values that this environment adds for MITA's own chart.
+        manifest_values: What this environment puts in the place of the desired state's `manifest_values`.
         database: PostgreSQL and its administrator; None where logins are provisioned elsewhere.
         cache: Redis and its administrator; None where logins are provisioned elsewhere.
         endpoints: Addresses of the running system's parts.
@@ -111,6 +112,7 @@ class Connections:
     operator_chart: HelmChart
     operator_values: Mapping[str, Any] = field(default_factory=dict)
     application_values: Mapping[str, Any] = field(default_factory=dict)
+    manifest_values: Mapping[str, str] = field(default_factory=dict)
     database: ServerLogin | None = None
     cache: ServerLogin | None = None
     endpoints: Endpoints = field(default_factory=Endpoints)

@@ -75,6 +75,10 @@ class DesiredRole(Strict):
         """The service account as its tokens name it."""
         return "system:serviceaccount:" + self.service_account.replace("/", ":")
 
+    def allows(self, action: str) -> bool:
+        """Tell whether a statement allows an action on something."""
+        return any(action in statement.actions for statement in self.statements)
+
     def named(self, kind: str) -> Iterator[str]:
         """Name what the statements refer to of one kind, such as `secrets`; without wildcards."""
         for resource in (each for statement in self.statements for each in statement.resources):

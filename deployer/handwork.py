@@ -16,12 +16,18 @@ from deployer.rendering import filled_in
 
 def manifest_values(desired: Desired, connections: Connections) -> dict[str, str]:
     """Return what manifests may refer to as ``${NAME}``."""
-    role = desired.roles[0].name
+    given = {**desired.manifest_values, **connections.manifest_values}
+    arns = f"arn:aws:iam::{connections.account}:role/"
+    readers = [arns + role.name for role in desired.roles if role.allows("secretsmanager:GetSecretValue")]
     return {
-        **desired.manifest_values,
-        "ROLE_ARN": f"arn:aws:iam::{connections.account}:role/{role}",
+        **given,
+        "ACCOUNT": connections.account,
+        "ROLE_ARN": arns + desired.roles[0].name,
         "REGION": connections.region,
+        "KEY_ALIAS": desired.key.alias,
         "SECRET_PREFIX": desired.secret_store.prefix.rstrip("/"),
+        "SECRET_NAMES": ",".join(secret.name for secret in desired.secrets),
+        "READERS": ",".join([*readers, *filter(None, [given.get("OTHER_READERS")])]),
     }
 
 

@@ -11,6 +11,7 @@ from deployer.cluster import FIELD_MANAGER, WEBHOOK_SILENT, Cluster, ClusterErro
 from deployer.eventually import eventually
 from deployer.kinds.kind import Kind, Observed
 from deployer.kinds.objects import ObjectState, observe_objects
+from deployer.kinds.releases import not_rolled_out
 from deployer.rendering import condition
 
 NUDGED_AT = "mita.finance/nudged-at"
@@ -95,16 +96,22 @@ class Manifests(Kind[ObjectState]):
         return None
 
     def waiting(self) -> str | None:
-        """Name the operator's objects that are not Ready; remind a controller that backs off."""
+        """Name the objects that do not work yet; remind a controller that backs off."""
         stuck = {}
+        unfinished = {}
         for name, manifest in self._manifests.items():
             if manifest["apiVersion"].startswith(OPERATORS_GROUP):
                 missing = _not_ready(self._cluster.get(manifest))
                 if missing is not None:
                     stuck[name] = missing
+            elif manifest["kind"] == "Deployment":
+                missing = not_rolled_out(self._cluster.get(manifest))
+                if missing is not None:
+                    unfinished[name] = missing
         if stuck and time.monotonic() - self._nudged > NUDGE_EVERY:
             self.nudge(stuck)
-        return "; ".join(f"{name}: {missing}" for name, missing in stuck.items()) or None
+        lacks = (stuck | unfinished).items()
+        return "; ".join(f"{name}: {missing}" for name, missing in lacks) or None
 
     def nudge(self, names: Collection[str] | None = None) -> None:
         """Have the operator look now at its objects that are there, instead of at its next turn."""

@@ -210,6 +210,18 @@ class EmbeddedEnvironment:
                 # Named, although it is the default, so that the node puts the pod's own address before it.
                 "extraArgs": {"metrics-addr": ":8080"},
             },
+            manifest_values={
+                "AWS_ENDPOINT": access.aws_url,
+                "RUNBOOK": "docs/runbooks/alerts.md",
+                "OTHER_READERS": f"arn:aws:iam::{ACCOUNT}:root",  # this administrator
+                # Whoever waits for an alert here wants to see it within seconds.
+                "ALERT_FOR": "1s",
+                "STALE_SECONDS": "30",  # twice what is between two refreshes
+                "PENDING_SECONDS": "3",
+                "LOGIN_WINDOW": "15s",
+                "EXPORTER_SECONDS": "1",
+                "READS_SECONDS": "10",
+            },
             database=access.database.login(),
             cache=access.cache.login(),
             endpoints=self.endpoints,

@@ -139,7 +139,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
         read(tmp_path / "nowhere.toml")
 
 
-@pytest.mark.parametrize(("given", "number"), [("4", 4), (4, 4), ("application", 4), (None, 5), ("0", 0)])
+@pytest.mark.parametrize(("given", "number"), [("4", 4), (4, 4), ("application", 4), (None, 6), ("0", 0)])
 def test_phases_go_by_number_or_name(given: str | int | None, number: int) -> None:
     assert read().phase(given).number == number
 

@@ -26,6 +26,7 @@ def connections(tmp_path: Path) -> Connections:
         operator_chart=HelmChart(str(chart)),
         operator_values={"extraEnv": [{"name": "AWS_STS_ENDPOINT", "value": "http://127.64.0.3:4566"}]},
         application_values={},
+        manifest_values={"ALERT_FOR": "7s"},
     )
 
 
@@ -47,6 +48,8 @@ def test_manifests_lie_under_the_guides_paths_with_nothing_left_to_fill_in(
     role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
     assert role == "arn:aws:iam::123456789012:role/mita-production-external-secrets"
     assert (into / "k8s" / "mita" / "Chart.yaml").is_file()
+    # The environment's value has taken the place of the desired state's.
+    assert "for: 7s" in (into / "monitoring" / "secret-management" / "prometheus-rules.yaml").read_text()
 
 
 def test_the_operators_values_are_the_guides_and_the_environments(

@@ -76,6 +76,17 @@ def test_a_smoke_run_can_change_nothing() -> None:
     assert not [each for each in actions if each.split(":")[1].startswith(CHANGING)]
 
 
+def test_the_exporter_reads_no_value() -> None:
+    _, policy = documents("mita-production-secret-exporter")
+    actions = {action for statement in policy["Statement"] for action in statement["Action"]}
+    assert actions == {
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:ListSecretVersionIds",
+        "kms:DescribeKey",
+        "cloudtrail:LookupEvents",
+    }
+
+
 def test_whom_the_roles_trust() -> None:
     host = ISSUER.removeprefix("https://")
     (operators,) = documents("mita-production-external-secrets")[0]["Statement"]
@@ -83,6 +94,10 @@ def test_whom_the_roles_trust() -> None:
     assert set(operators["Condition"]["StringEquals"]) == {f"{host}:aud", f"{host}:sub"}
     (functions,) = documents("mita-production-secret-rotation")[0]["Statement"]
     assert functions["Principal"] == {"Service": ["lambda.amazonaws.com"]}
+    (exporters,) = documents("mita-production-secret-exporter")[0]["Statement"]
+    assert exporters["Condition"]["StringEquals"][f"{host}:sub"] == [
+        "system:serviceaccount:external-secrets-system:mita-secret-exporter"
+    ]
     (smoke,) = documents("mita-production-smoke")[0]["Statement"]
     assert (smoke["Action"], smoke["Principal"]) == (
         ["sts:AssumeRole"],

@@ -169,5 +169,5 @@ def test_drift_is_found_and_mended(
 
 def test_the_last_phase_needs_no_name() -> None:
     desired: Desired = read()
-    assert desired.phase(None).number == 5
+    assert desired.phase(None).number == 6
     assert desired.phase("rotation").number == 5

@@ -97,6 +97,11 @@ def image_table(tools: Mapping[str, Path]) -> ImageTable:
                 environment={"MITA_HOST": "0.0.0.0", "PYTHONUNBUFFERED": "1"},  # noqa: S104  rewritten
                 path=python_path,
             ),
+            "mita-finance/secret-exporter": Image(
+                entrypoint=(sys.executable, "-m", "secret_exporter"),
+                environment={"PYTHONUNBUFFERED": "1"},
+                path=python_path,
+            ),
             "mita-finance/probe": Image(
                 entrypoint=(sys.executable,), environment={"PYTHONUNBUFFERED": "1"}, path=python_path
             ),

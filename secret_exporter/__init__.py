@@ -1,0 +1,1 @@
+"""What nobody else tells Prometheus of secrets: their ages, rotations, syncs and readers; never a value."""
