@@ -87,6 +87,7 @@ class Connections:
         kubeconfig: File with the context that `kubernetes` uses, for Helm and kubectl.
         cluster: The cluster's identity.
         helm: Path of the Helm program.
+        promtool: Path of Prometheus' checker; None where it is not to be had.
         operator_chart: External Secrets Operator's chart.
         operator_values: Helm values that this environment adds to the guide's for the operator
             (for example the addresses of AWS' stand-in).
@@ -95,6 +96,7 @@ class Connections:
         database: PostgreSQL and its administrator; None where logins are provisioned elsewhere.
         cache: Redis and its administrator; None where logins are provisioned elsewhere.
         endpoints: Addresses of the running system's parts.
+        pagerduty_key: Routing key of the PagerDuty service that is told of alerts; None where there is none.
         function_environment: Variables that this environment adds for the rotation functions
             (for example that servers have no TLS).
         insight: What the environment lets the encryption validator see, and excuses.
@@ -116,6 +118,8 @@ class Connections:
     database: ServerLogin | None = None
     cache: ServerLogin | None = None
     endpoints: Endpoints = field(default_factory=Endpoints)
+    pagerduty_key: SecretStr | None = None
+    promtool: Path | None = None
     function_environment: Mapping[str, str] = field(default_factory=dict)
     insight: Insight = field(default_factory=Insight)
     build_cache: Path = field(default_factory=lambda: user_cache_path("mita"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -22,6 +22,7 @@ class Capability(enum.StrEnum):
 
     MONITORING = "monitoring"
     GRAFANA = "grafana"
+    NOTIFICATIONS = "notifications"
     ROTATION = "rotation"
     IAM_ENFORCEMENT = "iam-enforcement"
     AUDIT_TRAIL = "audit-trail"
@@ -102,3 +103,18 @@ class ClusterAuditReader(Protocol):
 
     def cluster_audit(self) -> Iterable[Mapping[str, Any]]:
         """Yield the records of the API server's audit log, oldest first."""
+
+
+@runtime_checkable
+class NotificationReader(Protocol):
+    """What an environment with the capability `notifications` offers besides."""
+
+    def notifications(self) -> Sequence[Mapping[str, Any]]:
+        """Return what Slack and PagerDuty were sent, in its order.
+
+        Each has the `receiver` (``slack`` or ``pagerduty``), the time `received` in seconds since
+        the epoch, and the `message`.
+
+        Raises:
+            MitaError: They cannot be asked.
+        """

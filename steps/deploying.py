@@ -46,6 +46,8 @@ def deploy(
 ) -> DeploymentSummary:
     """Bring an environment to the desired state, with random values where an operator would give real ones.
 
+    Monitoring is deployed where there is something to deploy it to.
+
     Args:
         environment: Where.
         desired: The desired state.
@@ -69,13 +71,14 @@ def deploy(
             on_secret=on_secret,
         )
 
+    through = None if Capability.MONITORING in environment.capabilities else "rotation"
     first = deployment()
-    plan = first.plan()
+    plan = first.plan(through)
     if plan.pending:
         first.apply(plan)
     progress(Step("deployment", "progress", "verifying"))
     # With connections made anew: the application's address is known only once it is there.
-    deployment().verify()
+    deployment().verify(through)
     return _summary(desired, plan, time.monotonic() - began)
 
 

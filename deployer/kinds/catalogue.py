@@ -80,10 +80,14 @@ class Catalogue:
             keys,
             Secrets(desired, keys=keys, secretsmanager=self._aws("secretsmanager")),
         ]
+        known: frozenset[str] = frozenset()
         for phase in sorted({role.phase for role in desired.roles}):
-            by_token = [role for role in desired.roles if role.audience and role.phase <= phase]
-            if any(role.phase == phase for role in by_token):
-                audiences = frozenset(role.audience for role in by_token)
+            audiences = frozenset(
+                role.audience for role in desired.roles if role.audience and role.phase <= phase
+            )
+            # One provider serves every phase; a later one has it only to add to its audiences.
+            if audiences > known:
+                known = audiences
                 kinds.append(
                     IdentityProviders(
                         phase, audiences=audiences, tags=tags, account=account, cluster=cluster, iam=iam

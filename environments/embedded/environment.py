@@ -6,10 +6,11 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient
 from localstack_client.session import Session
@@ -18,6 +19,7 @@ from deployer.cluster import Cluster
 from deployer.compliance.insight import Insight
 from deployer.connections import ClusterIdentity, Connections, Endpoints, HelmChart
 from deployer.errors import MitaError, NotReadyError
+from deployer.failures import explained
 from deployer.progress import Progress
 from environments.embedded import toolchain
 from environments.embedded.access import AWS_CREDENTIALS_FILE, Access
@@ -67,6 +69,7 @@ class EmbeddedEnvironment:
             Capability.AUDIT_TRAIL,
             Capability.CLUSTER_AUDIT,
             Capability.MONITORING,
+            Capability.NOTIFICATIONS,
         }
     )
 
@@ -219,12 +222,14 @@ class EmbeddedEnvironment:
                 "STALE_SECONDS": "30",  # twice what is between two refreshes
                 "PENDING_SECONDS": "3",
                 "LOGIN_WINDOW": "15s",
-                "EXPORTER_SECONDS": "1",
-                "READS_SECONDS": "10",
+                "EXPORTER_SECONDS": "2",
+                "READS_SECONDS": "5",
             },
             database=access.database.login(),
             cache=access.cache.login(),
             endpoints=self.endpoints,
+            pagerduty_key=access.pagerduty_key,
+            promtool=access.tools["promtool"],
             function_environment={"SERVER_TLS": "off"},  # neither of the servers is built with it
             insight=Insight(
                 stored_state=self.stored_state,
@@ -301,6 +306,19 @@ class EmbeddedEnvironment:
         with self.access.audit_log.open("rb") as log:
             log.seek(max(0, self.access.audit_log.stat().st_size - _LOG_BYTES))
             return log.read()
+
+    def notifications(self) -> Sequence[Mapping[str, Any]]:
+        """Return what the stand-ins for Slack and PagerDuty were sent.
+
+        Raises:
+            ServiceError: They do not answer.
+        """
+        with explained("stand-ins for Slack and PagerDuty"):
+            answer = urllib3.request(
+                "GET", f"{self.access.pagerduty_url}/notifications", timeout=5, retries=False
+            )
+            found: list[Mapping[str, Any]] = answer.json()
+        return found
 
     def collect(self, into: Path) -> None:
         """Copy the ends of all logs, the host's word on its processes, and the states of objects."""

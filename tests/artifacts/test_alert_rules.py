@@ -137,7 +137,6 @@ def judged(promtool: Path, directory: Path, rules: list[Json], name: str, case: 
     """Have promtool play a case; None when everything is as it should be, else what it says."""
     (directory / "rules.yaml").write_text(yaml.safe_dump({"groups": rules}))
     alert = {"alertname": name, "severity": ALERTS[name]["labels"]["severity"], **case.labels}
-    at_once = ALERTS[name]["for"] == "0s"
 
     def firing(minute: int, *expected: Mapping[str, str], state: str = "firing") -> Json:
         return {
@@ -157,7 +156,8 @@ def judged(promtool: Path, directory: Path, rules: list[Json], name: str, case: 
         "promql_expr_test": [
             firing(10),
             firing(10, state="pending"),
-            *([] if at_once else [firing(case.before), firing(case.before, alert, state="pending")]),
+            firing(case.before),
+            firing(case.before, alert, state="pending"),
             firing(case.during, alert),
             firing(case.after),
         ],
@@ -209,7 +209,7 @@ def test_an_inverted_rule_is_found(promtool: Path, tmp_path: Path, name: str) ->
     assert judged(promtool, tmp_path, mutated(name, "expr", inverted), name, CASES[name]) is not None
 
 
-@pytest.mark.parametrize("name", [name for name, rule in ALERTS.items() if rule["for"] != "0s"])
+@pytest.mark.parametrize("name", CASES)
 def test_a_rule_that_does_not_wait_is_found(promtool: Path, tmp_path: Path, name: str) -> None:
     hasty = mutated(name, "for", lambda _: "0s")
     assert judged(promtool, tmp_path, hasty, name, CASES[name]) is not None

@@ -109,11 +109,15 @@ async def test_each_listens_on_its_own_address_only(site: Site, prometheus: str)
 async def test_a_declared_rule_fires_and_reaches_both_receivers_until_it_is_withdrawn(
     prometheus: str, declared: Declared, receivers: Receivers
 ) -> None:
-    declared.declare("Always", "vector(1)", labels={"severity": "critical"}, annotations={"summary": "So."})
+    # Two of them, because what two alerts have in common may be too little for PagerDuty.
+    two = " or ".join(f'label_replace(vector(1), "pod", "{pod}", "", "")' for pod in "ab")
+    labels, annotations = {"severity": "critical"}, {"summary": "Pod {{ $labels.pod }}."}
+    declared.declare("Always", two, labels=labels, annotations=annotations)
     url = f"{receivers.pagerduty}/notifications"
     told = await until(lambda found: {each["receiver"] for each in found} == {"slack", "pagerduty"}, url)
     page = next(each["message"] for each in told if each["receiver"] == "pagerduty")
     assert (page["event_action"], page["payload"]["class"]) == ("trigger", "Always")
+    assert page["payload"]["summary"] == "Pod a. (2 alerts)"
 
     declared.withdraw("Always")
     await until(lambda found: alerts(found) == [], f"{prometheus}/api/v1/rules")
