@@ -50,6 +50,16 @@ Feature: Phase 6, monitoring
       | a stranger tries to read a secret                  | UnusualSecretAccess                                  |
       | the exporter is stopped                            | SecretExporterBlind                                  |
 
+  @P6.4 @production-smoke @needs-monitoring
+  Scenario: Every panel of the dashboard has data
+    When the query of every panel of the dashboard is asked
+    Then each has data
+
+  @P6.4 @production-smoke @needs-grafana
+  Scenario: The dashboard is in Grafana
+    When the dashboard is looked up in Grafana
+    Then it is the one that is deployed
+
   @P6.5 @needs-monitoring
   Scenario: The age of each secret is known
     When Prometheus is asked for the ages of secrets
