@@ -130,6 +130,12 @@ Feature: Phase 1, AWS infrastructure
     When the session attempts every operation of the services in use, and a sample of others
     Then nothing is allowed to it but what the rotation's role is for
 
+  @P1.7 @needs-iam-enforcement @needs-changes-allowed @needs-monitoring
+  Scenario: Nothing beyond its purpose is allowed to the exporter's role
+    Given a session with the rights of the exporter's role
+    When the session attempts every operation of the services in use, and a sample of others
+    Then nothing is allowed to it but what the exporter's role is for
+
   @P1.7 @needs-iam-enforcement @needs-changes-allowed
   Scenario Outline: The rights of <the role> do not reach <something else>
     Given a session with the rights of <the role>

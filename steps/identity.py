@@ -26,12 +26,14 @@ _REFUSALS = {
     "not genuine": ("InvalidIdentityToken", "not signed by"),
 }
 
+READING_A_VALUE = "secretsmanager:GetSecretValue"
+
 Json = dict[str, Any]
 
 
 def operators_role(system: System) -> DesiredRole:
-    """Return the role that the operator's service account takes on."""
-    (role,) = (role for role in system.desired.roles if role.service_account)
+    """Return the role that the operator's service account takes on, the one of a pod that reads values."""
+    (role,) = (role for role in system.desired.roles if role.service_account and role.allows(READING_A_VALUE))
     return role
 
 

@@ -25,7 +25,7 @@ from steps.system import System
 SCRATCH = "scenario-"
 """What the names of roles begin with that scenarios make for themselves."""
 
-_ROLES = ("the operator's role", "the smoke run's role", "the rotation's role")
+_ROLES = ("the operator's role", "the smoke run's role", "the rotation's role", "the exporter's role")
 _APPLICATION_KEY = "app/secret-key"
 _PLAIN = b"encrypted by a scenario"
 _BITS = 32
@@ -43,11 +43,18 @@ Json = dict[str, Any]
 
 def desired_role(system: System, which: str) -> DesiredRole:
     """Return a role by the name that it has in scenarios."""
+    operators = operators_role(system)
     if which == "the operator's role":
-        return operators_role(system)
-    by_service = which == "the rotation's role"
+        return operators
+    others = [role for role in system.desired.roles if role is not operators]
     (role,) = (
-        role for role in system.desired.roles if (role.service is not None if by_service else role.account)
+        role
+        for role in others
+        if {
+            "the rotation's role": role.service is not None,
+            "the smoke run's role": role.account,
+            "the exporter's role": bool(role.service_account),
+        }[which]
     )
     return role
 
@@ -112,7 +119,10 @@ def _policies(system: System, role: str) -> dict[str, Json]:
 
 @given("a session of the operator's role", target_fixture="session")
 def _operators_session(system: System) -> Clients:
-    role = operators_role(system)
+    return _pods_session(system, operators_role(system))
+
+
+def _pods_session(system: System, role: DesiredRole) -> Clients:
     token = service_account_token(system, role.service_account, AUDIENCE)
     return clients_of(system, take_role(system, role.name, token)["Credentials"])
 
@@ -123,7 +133,7 @@ def _session_with_rights(system: System, which: str) -> Iterator[Clients]:
     if role.account:
         yield assume(system, role.name, "scenario")
     elif role.service_account:
-        yield _operators_session(system)
+        yield _pods_session(system, role)
     else:  # it opens for a service of AWS only, so another one is given what it has
         for copy in scratch_role(system, _policies(system, role.name)):
             yield assume(system, copy, "scenario")
