@@ -56,7 +56,7 @@ VIEWS = (
     ),
     View("Sources that the exporter cannot ask", "count(mita_secret_exporter_source_up == 0) or vector(0)"),
     View("Age of secrets", "mita:secret_age:seconds", "s", "{{secret}}"),
-    View("Until the next rotation", "mita:secret_next_rotation:seconds", "s", "{{secret}}"),
+    View("Until the next rotation", "mita:next_rotation:seconds", "s", "{{secret}}"),
     View("Since the last sync", "mita:external_secret_sync_age:seconds", "s", "{{name}}"),
     View(
         "The operator's calls to AWS",

@@ -27,7 +27,7 @@ def _arguments() -> Namespace:
     parser.add_argument("--listen", default="0.0.0.0:9100", help="address and port of /metrics")
     parser.add_argument("--every", type=float, default=60.0, help="seconds between two rounds")
     parser.add_argument("--prefix", required=True, help="what names of secrets begin with")
-    parser.add_argument("--secrets", required=True, help="names below the prefix, with commas between")
+    parser.add_argument("--names", required=True, help="names below the prefix, with commas between")
     parser.add_argument("--key", required=True, help="alias of their key")
     parser.add_argument("--most-days", type=float, default=90.0, help="age of a secret without a schedule")
     parser.add_argument("--readers", required=True, help="ARNs that may read secrets, with commas between")
@@ -45,7 +45,7 @@ def _sources(arguments: Namespace) -> dict[str, Callable[[], Learnt]]:
     def client(service: str) -> Any:  # noqa: ANN401  boto3 clients have no common type
         return boto3.client(service, config=settings)  # type: ignore[call-overload]  # any of three services
 
-    names = tuple(arguments.secrets.split(","))
+    names = tuple(arguments.names.split(","))
     readers = frozenset(arguments.readers.split(","))
     server = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
     return {

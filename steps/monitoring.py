@@ -160,7 +160,7 @@ def _ages_are_true(system: System, values: Values) -> None:
 
 @when("Prometheus is asked when secrets are to be rotated", target_fixture="values")
 def _rotations_asked(system: System) -> Values:
-    return _by_secret(system, "mita:secret_next_rotation:seconds")
+    return _by_secret(system, "mita:next_rotation:seconds")
 
 
 @then("each has a time, by its schedule or by the age that it may reach")
