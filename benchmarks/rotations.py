@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,16 +12,15 @@ from typing import Any
 
 from benchmarks.figures import Figure
 from deployer.desired import PRODUCTION, read
-from deployer.eventually import eventually
 from deployer.rotation.record import Rotated
 from deployer.rotation.rotator import Rotator
 from environments.embedded.environment import EmbeddedEnvironment
+from loadtests.process import SUMMARY_FILE, Load
 
 ROTATIONS = 100
 _SECRETS = ("database/primary", "auth/jwt-secret", "cache/redis-auth")
 _USERS = 100
 _LONGEST = 3600  # seconds
-_LOCUSTFILE = Path(__file__).parent.parent / "loadtests" / "locustfile.py"
 
 
 def measure(state: Path, count: int = ROTATIONS) -> Iterator[Figure]:
@@ -46,11 +42,11 @@ def measure(state: Path, count: int = ROTATIONS) -> Iterator[Figure]:
         began = time.perf_counter()
         done = [_rotate(environment, secret, state) for secret in islice(cycle(_SECRETS), count)]
         seconds = time.perf_counter() - began
-        if load.poll() is not None:
-            raise RuntimeError(f"the load ended with {load.returncode} before the rotations did")
+        if load.exit_code is not None:
+            raise RuntimeError(f"the load ended with {load.exit_code} before the rotations did")
     yield Figure("rotations under load", "rotations", [len(done)])
     yield Figure("a rotation under load, from asking to proof", "s", [seconds / count])
-    yield from _noticed(json.loads((results / "summary.json").read_text()))
+    yield from _noticed(json.loads((results / SUMMARY_FILE).read_text()))
     yield _share("AWSCURRENT moved to the last pod", 0.5, done)
     yield _share("AWSCURRENT moved to the last pod", 0.95, done, wanted=2)
     yield _share("AWSCURRENT moved to the last pod", 1.0, done)
@@ -64,35 +60,17 @@ def _rotate(environment: EmbeddedEnvironment, secret: str, state: Path) -> Rotat
 
 
 @contextmanager
-def _users(base: str | None, results: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _users(base: str | None, results: Path) -> Iterator[Load]:
     if base is None:
         raise RuntimeError("the environment does not say where the application answers")
-    results.mkdir(parents=True)
     shape = ("--shape", "hold", "--open", str(_USERS), "--seconds", str(_LONGEST), "--credentials")
-    command = (sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary")
-    with (results / "locust.log").open("w") as log:
-        load = subprocess.Popen(
-            [*command, "--host", base, "--results", str(results), *shape],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=_LOCUSTFILE.parents[1],
-        )
+    load = Load(base, results, *shape)
     try:
-        intervals = results / "intervals.jsonl"
-        eventually(
-            lambda: None if intervals.exists() and intervals.stat().st_size else "no request is answered",
-            subject="load",
-            deadline=60,
-            remedy=f"Read {results / 'locust.log'}.",
-        )
+        load.await_requests()
         yield load
-        load.send_signal(signal.SIGINT)  # at which Locust sums up
-        load.wait(60)
+        load.stop()
     finally:
-        if load.poll() is None:
-            load.kill()
-            load.wait()
+        load.kill()
 
 
 def _noticed(summary: dict[str, Any]) -> Iterator[Figure]:

@@ -1,0 +1,94 @@
+"""A load run in a process of its own, beside whoever wants it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from deployer.eventually import eventually
+
+LOCUSTFILE = Path(__file__).parent / "locustfile.py"
+INTERVALS_FILE = "intervals.jsonl"
+SUMMARY_FILE = "summary.json"
+_LONGEST = 900  # seconds
+_START_SECONDS = 60.0
+_END_SECONDS = 60.0
+# Where the generator shares the machine with what it measures, that goes first.
+_NICENESS = "10"
+
+Json = dict[str, Any]
+
+
+class Load:
+    """A load run.
+
+    Args:
+        base: Base URL of the application.
+        directory: For its results; made if it is not there.
+        arguments: The shape.
+    """
+
+    def __init__(self, base: str, directory: Path, *arguments: str) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        nice = shutil.which("nice")
+        first = (nice, "-n", _NICENESS) if nice else ()
+        locust = (sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary")
+        with (directory / "locust.log").open("w") as log:
+            self._process = subprocess.Popen(
+                [*first, *locust, "--host", base, "--results", str(directory), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=LOCUSTFILE.parents[1],
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code; None as long as it works."""
+        return self._process.poll()
+
+    def await_requests(self) -> None:
+        """Wait until requests are answered.
+
+        Raises:
+            NotReadyError: None is, or it has ended.
+        """
+        intervals = self.directory / INTERVALS_FILE
+
+        def none() -> str | None:
+            if self.exit_code is not None:
+                return f"Locust ended with {self.exit_code}"
+            return None if intervals.exists() and intervals.stat().st_size else "no request has been answered"
+
+        eventually(
+            none, subject="load", deadline=_START_SECONDS, remedy=f"Read {self.directory / 'locust.log'}."
+        )
+
+    def stop(self) -> Json:
+        """End it if it has not ended, and return its summary."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)  # at which Locust sums up
+        self._process.wait(_END_SECONDS)
+        return self.summary()
+
+    def finish(self) -> Json:
+        """Wait until it ends by itself, and return its summary."""
+        self._process.wait(_LONGEST)
+        return self.summary()
+
+    def kill(self) -> None:
+        """See that nothing is left of it."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def summary(self) -> Json:
+        """Return what it found."""
+        summary: Json = json.loads((self.directory / SUMMARY_FILE).read_text(encoding="utf-8"))
+        return summary
