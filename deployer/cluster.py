@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import urllib3
 from kubernetes.client import ApiClient
 
 FIELD_MANAGER = "mita-deployer"
@@ -54,6 +55,10 @@ class Resource:
     kind: str
     plural: str
     namespaced: bool
+
+
+UNREACHABLE = (ClusterError, urllib3.exceptions.HTTPError)
+"""What a call may end with while the API server, or a webhook of it, is away."""
 
 
 class Cluster:

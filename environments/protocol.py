@@ -30,6 +30,7 @@ class Capability(enum.StrEnum):
     ENCRYPTING_KMS = "encrypting-kms"
     ETCD_ACCESS = "etcd-access"
     CHANGES_ALLOWED = "changes-allowed"
+    DISRUPTIONS = "disruptions"
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from steps.parameters import phrase
 from steps.system import System
 
 _LONGEST = 900  # seconds
+_EVEN_RATE = 40  # visits each second
 _MILLISECONDS = "latency_ms"
 
 
@@ -29,7 +31,9 @@ def load_on(system: System, directory: Path, *arguments: str) -> Load:
 
 
 def _directory(request: pytest.FixtureRequest, report: Path) -> Path:
-    return report / "load" / re.sub(r"\W+", "-", request.node.name).strip("-")[:80]
+    name: str = request.node.name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]  # names may be equal as far as they are kept
+    return report / "load" / f"{re.sub(r'\W+', '-', name).strip('-')[:80]}-{digest}"
 
 
 @given(phrase("{count:d} users are at work"), target_fixture="load")
@@ -37,6 +41,21 @@ def _users_at_work(
     request: pytest.FixtureRequest, system: System, report_directory: Path, count: int
 ) -> Iterator[Load]:
     shape = ("--shape", "hold", "--open", str(count), "--seconds", str(_LONGEST), "--credentials")
+    load = load_on(system, _directory(request, report_directory), *shape)
+    try:
+        load.await_requests()
+        yield load
+    finally:
+        load.kill()
+
+
+@given(phrase("{count:d} users are at work at an even pace"), target_fixture="load")
+def _users_at_an_even_pace(
+    request: pytest.FixtureRequest, system: System, report_directory: Path, count: int
+) -> Iterator[Load]:
+    # They ask again when it is time, not as fast as they can: what is broken is not the machine.
+    steady = ("--shape", "steady", "--rate", str(_EVEN_RATE), "--open", str(count))
+    shape = (*steady, "--seconds", str(_LONGEST), "--credentials")
     load = load_on(system, _directory(request, report_directory), *shape)
     try:
         load.await_requests()

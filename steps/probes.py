@@ -11,7 +11,7 @@ import psycopg2
 import redis
 from pydantic import SecretStr
 
-from deployer.cluster import Cluster
+from deployer.cluster import UNREACHABLE, Cluster
 from evidence.events import CredentialProbe, SecretVersion, StagingLabels
 from evidence.timeline import Timeline
 from steps.system import System
@@ -26,6 +26,7 @@ _CACHE = "mita-production-cache-credentials"
 _AUTH = "mita-production-auth-secrets"
 _ROTATED = ("database/primary", "auth/jwt-secret", "cache/redis-auth")
 _OK = 200
+_REFUSED = 401
 
 
 class Probes:
@@ -34,13 +35,16 @@ class Probes:
     Args:
         system: The system under test.
         timeline: Takes every answer.
+        servers_stay: Whether a server that does not answer counts as one that refuses; where servers
+            are made to go away for a while, only what they say counts.
     """
 
     CONSUMERS = (_DATABASE, _CACHE, _AUTH)
 
-    def __init__(self, system: System, timeline: Timeline) -> None:
+    def __init__(self, system: System, timeline: Timeline, *, servers_stay: bool = True) -> None:
         self._system = system
         self._timeline = timeline
+        self._servers_stay = servers_stay
         self._ended = threading.Event()
         self._session = self._token()
         self._error: Exception | None = None
@@ -79,7 +83,13 @@ class Probes:
     def _probe(self, consumer: str, login: str, attempt: Callable[[], None]) -> None:
         try:
             attempt()
+        except UNREACHABLE:
+            if self._servers_stay:
+                raise
+            return
         except (psycopg2.Error, redis.RedisError, _RefusedError) as error:
+            if not self._servers_stay and not _says_no(error):
+                return
             probe = CredentialProbe(
                 consumer=consumer, login=login, accepted=False, detail=type(error).__name__
             )
@@ -97,12 +107,21 @@ class Probes:
         return signed(self._system, self._held(self._system.cluster, _AUTH)["jwt-secret"])
 
     def _present(self) -> None:
-        if present(self._system, self._session).status != _OK:
+        status = present(self._system, self._session).status
+        if status == _REFUSED or (self._servers_stay and status != _OK):
             raise _RefusedError
 
 
 class _RefusedError(Exception):
     """The application refused a token."""
+
+
+def _says_no(error: Exception) -> bool:
+    """Tell a server that refuses a credential from one that is not there, or not ready, to judge it."""
+    if isinstance(error, psycopg2.Error):
+        text = str(error)
+        return "FATAL:" in text and "the database system is" not in text and "terminating" not in text
+    return isinstance(error, (_RefusedError, redis.AuthenticationError))
 
 
 def _database(held: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from pytest_bdd import given, then, when
 from deployer.rotation.consumers import Consumers
 from deployer.rotation.record import STEPS, Kind, Rotated
 from deployer.rotation.rotator import Rotator
+from deployer.rotation.trail import Observe, unobserved
 from deployer.supplied import Supplied, rehearsed
 from evidence import checkers, convergence
 from evidence.events import (
@@ -37,7 +38,7 @@ _CURRENT, _PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 _USED = {"database/primary": "password", "cache/redis-auth": "password"}
 
 
-def rotator(system: System, secret: str) -> Rotator:
+def rotator(system: System, secret: str, observe: Observe = unobserved) -> Rotator:
     """Return what rotates a secret."""
     return Rotator(
         system.environment.connections(),
@@ -45,7 +46,15 @@ def rotator(system: System, secret: str) -> Rotator:
         secret,
         locks=system.receipts,
         on_secret=system.on_secret,
+        observe=observe,
     )
+
+
+def is_pending(system: System, secret: str) -> bool:
+    """Tell whether a version is pending that is not the current one."""
+    described = system.aws("secretsmanager").describe_secret(SecretId=system.full_name(secret))
+    labels: Mapping[str, list[str]] = described["VersionIdsToStages"]
+    return any("AWSPENDING" in held and _CURRENT not in held for held in labels.values())
 
 
 def consumers(system: System, secret: str) -> Consumers:
@@ -68,6 +77,9 @@ def rotate(
     supplied: Supplied | None = None,
     *,
     nudge: bool = True,
+    resume: bool = False,
+    observe: Observe = unobserved,
+    bound: float | None = _BOUND,
 ) -> Rotated:
     """Rotate a secret, and write down what was seen of it.
 
@@ -75,9 +87,10 @@ def rotate(
     told by its fingerprint having changed since the beginning.
     """
     users = consumers(system, secret)
-    done = rotator(system, secret).rotate(supplied=supplied, nudge=nudge)
+    asked = rotator(system, secret, observe)
+    done = asked.rotate(supplied=supplied, nudge=nudge, resume=resume)
     before, after = _fingerprint(system, secret, _PREVIOUS), _fingerprint(system, secret, _CURRENT)
-    began, bound = done.began.timestamp(), _BOUND if nudge else _OWN_BOUND
+    began = done.began.timestamp()
     timeline.append(RotationAsked(secret=secret, token=done.version, bound=bound), at=began)
     old = SecretVersion(version=done.before, labels=(_CURRENT,), fingerprint=before)
     timeline.append(StagingLabels(secret=secret, versions=(old,)), at=began)
@@ -151,7 +164,7 @@ def _rotated_untold(system: System, timeline: Timeline, began: float, secret: st
     del began  # as above
     probes = Probes(system, timeline)
     try:
-        return [rotate(system, timeline, secret, nudge=False)]
+        return [rotate(system, timeline, secret, nudge=False, bound=_OWN_BOUND)]
     finally:
         probes.stop()
 

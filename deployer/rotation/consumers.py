@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from deployer.cluster import Cluster, ClusterError, Object
+from deployer.cluster import UNREACHABLE, Cluster, Object
 from deployer.desired import Desired
 from deployer.fingerprint import Fingerprints
 from deployer.kinds.manifests import NUDGED_AT
@@ -84,10 +84,14 @@ class Consumers:
                 named = {"apiVersion": _API, "kind": "ExternalSecret", "metadata": item["metadata"]}
                 yield Copy(named, item["spec"]["target"]["name"], properties)
 
-    def nudge(self) -> None:
-        """Have the operator look now, instead of at its next turn."""
-        for copy in self.copies:
-            self._cluster.nudge(copy.external_secret, {NUDGED_AT: now().isoformat()})
+    def nudge(self) -> str | None:
+        """Have the operator look now, instead of at its next turn; says why where that cannot be done."""
+        try:
+            for copy in self.copies:
+                self._cluster.nudge(copy.external_secret, {NUDGED_AT: now().isoformat()})
+        except UNREACHABLE as error:
+            return str(error)
+        return None
 
     def resource_version(self, copy: Copy, fields: Fields) -> str | None:
         """Return the resource version of a copy that holds the fields; None as long as it does not."""
@@ -124,7 +128,7 @@ class Consumers:
         name = pod["metadata"]["name"]
         try:
             text = self._cluster.text(f"/api/v1/namespaces/{self._namespace}/pods/{name}:{_METRICS}")
-        except ClusterError:
+        except UNREACHABLE:
             return None  # it ends, or begins
         shown = [dict(_LABEL.findall(found["labels"])) for found in _IN_USE.finditer(text)]
         fingerprints = frozenset(

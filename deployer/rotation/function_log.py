@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 _EVENT = "rotation-step"
+_ENDED = re.compile(r"Error: (Runtime exited [^\n]*)|(Task timed out after [^\n]*)")
+
+ENDED = "FunctionEndedError"
+"""Kind of the failure of a step whose function ended before it could say anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class StepReport:
 def reports(logs: Any, group: str, version: str, since: datetime) -> Iterator[StepReport]:  # noqa: ANN401  boto3 client
     """Read what a function said about one version of a secret, in order.
 
+    Lambda's own word that the function ended counts as the failure of the step that was under way.
+
     Args:
         logs: Client of CloudWatch Logs.
         group: The function's log group.
@@ -55,15 +62,16 @@ def reports(logs: Any, group: str, version: str, since: datetime) -> Iterator[St
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":  # it has not run yet
             raise
+    under_way = ""
     for event in sorted(events, key=lambda each: each["timestamp"]):
-        if (line := _parsed(event["message"])) is not None and line.get("version") == version:
-            yield StepReport(
-                str(line.get("step")),
-                str(line.get("outcome")),
-                str(line.get("reason", "")),
-                str(line.get("error", "")),
-                datetime.fromtimestamp(event["timestamp"] / 1000, UTC),
-            )
+        at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+        if (ended := _ENDED.search(event["message"])) is not None and under_way:
+            yield StepReport(under_way, "failed", ended[1] or ended[2], ENDED, at)
+            under_way = ""
+        elif (line := _parsed(event["message"])) is not None and line.get("version") == version:
+            step, outcome = str(line.get("step")), str(line.get("outcome"))
+            under_way = step if outcome == "started" else ""
+            yield StepReport(step, outcome, str(line.get("reason", "")), str(line.get("error", "")), at)
 
 
 def _parsed(text: str) -> dict[str, Any] | None:

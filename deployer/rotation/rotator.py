@@ -108,8 +108,8 @@ class Rotator:
             follower.follow()
             fields = self._stored.fields(CURRENT)
             self._prove(old, fields)
-            if nudge:
-                consumers.nudge()
+            if nudge and (why := consumers.nudge()) is not None:
+                self._trail.tell("progress", f"the operator is left to its own interval: {why}")
             self._await_copies(consumers, fields)
             self._await_pods(consumers, used)
             follower.await_log()

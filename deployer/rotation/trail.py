@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from deployer.cluster import UNREACHABLE
 from deployer.eventually import eventually
 from deployer.progress import Progress, Step
 from deployer.rotation.record import Hop, Kind, now
@@ -68,10 +69,12 @@ class Trail:
         self._progress(Step(self.subject, state, detail))
 
     def wait(self, missing: Callable[[], str | None], subject: str, remedy: str) -> None:
-        """Wait until nothing is missing.
+        """Wait until nothing is missing, and bear with an API server that is away meanwhile.
 
         Raises:
             NotReadyError: Something still is when the rotation's time has run out.
         """
         left = max(0.0, self._deadline - (time.monotonic() - self._clock))
-        eventually(missing, subject=subject, deadline=left, remedy=remedy, longest_pause=POLL)
+        eventually(
+            missing, subject=subject, deadline=left, remedy=remedy, retry=UNREACHABLE, longest_pause=POLL
+        )

@@ -21,12 +21,15 @@ from deployer.connections import ClusterIdentity, Connections, Endpoints, HelmCh
 from deployer.errors import MitaError, NotReadyError
 from deployer.failures import explained
 from deployer.progress import Progress
+from environments.disruption import Server, Trouble, Troubled
 from environments.embedded import toolchain
 from environments.embedded.access import AWS_CREDENTIALS_FILE, Access
+from environments.embedded.aws import FAULTS
 from environments.embedded.aws.installation import NAME as LOCALSTACK
 from environments.embedded.aws.installation import ensure_localstack
 from environments.embedded.aws.localstack import ACCOUNT
 from environments.embedded.control_plane.configuration import CONTEXT
+from environments.embedded.disruption import PROCESSES, TroubledCalls, end_function
 from environments.embedded.etcd import read_everything
 from environments.embedded.exemptions import loopback_exemptions
 from environments.embedded.launch import OwnedHost, RunningHost
@@ -70,6 +73,7 @@ class EmbeddedEnvironment:
             Capability.CLUSTER_AUDIT,
             Capability.MONITORING,
             Capability.NOTIFICATIONS,
+            Capability.DISRUPTIONS,
         }
     )
 
@@ -292,15 +296,44 @@ class EmbeddedEnvironment:
         Raises:
             NotReadyError: It does not run.
         """
+        return Searchable(run_root(self.instance), self._host().pid, LAWFUL)
+
+    def _host(self) -> RunningHost:
         host = RunningHost.find(self.instance)
         if host is None:
             raise NotReadyError(
                 f"environment {self.name}",
-                expected="it to run when it is searched",
+                expected="it to run",
                 seen="it does not",
                 remedy="Read its logs; start it again: mita up",
             )
-        return Searchable(run_root(self.instance), host.pid, LAWFUL)
+        return host
+
+    # ---- disruptions
+
+    def restart(self, server: Server) -> None:
+        """End a server and start it anew.
+
+        Raises:
+            MitaError: It does not become ready again.
+        """
+        self._host().restart(PROCESSES[server])
+
+    def freeze(self, server: Server, seconds: float) -> None:
+        """Keep a server from doing anything for some seconds."""
+        self._host().freeze(PROCESSES[server], seconds)
+
+    def end_function(self, name: str) -> int:
+        """End the processes that a function runs in, without a word; returns how many there were."""
+        return end_function(self.access.run_id, name)
+
+    def trouble(self, trouble: Trouble) -> Troubled:
+        """Bring calls of AWS into trouble.
+
+        Raises:
+            NotReadyError: LocalStack does not take it.
+        """
+        return TroubledCalls(run_root(self.instance) / FAULTS, trouble)
 
     def _end_of_audit_log(self) -> bytes:
         with self.access.audit_log.open("rb") as log:

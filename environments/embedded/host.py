@@ -9,6 +9,7 @@ said ``detach``, the client is gone, and the host stops everything.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import uvloop
 
 from deployer.errors import MitaError, NotReadyError
@@ -181,6 +183,8 @@ class Host:
                 await self._stopped.wait()
             case "restart":
                 await self._supervisor.restart(request["name"])
+            case "freeze":
+                await _freeze(self._supervisor.processes[request["name"]].pid, request["seconds"])
             case unknown:
                 raise NotReadyError(
                     "host of the embedded environment",
@@ -212,6 +216,22 @@ class Host:
             "processes": processes,
             "failures": failures,
         }
+
+
+async def _freeze(pid: int, seconds: float) -> None:
+    """Stop a process and its children for a time, the parent first so that it makes no more of them."""
+    parent = psutil.Process(pid)
+    parent.suspend()
+    frozen = [parent, *parent.children(recursive=True)]
+    try:
+        for process in frozen[1:]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        await asyncio.sleep(seconds)
+    finally:
+        for process in reversed(frozen):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 async def _host() -> int:

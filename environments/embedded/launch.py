@@ -162,7 +162,11 @@ class RunningHost:
         Raises:
             MitaError: It does not become ready again.
         """
-        list(self._ask({"ask": "restart", "name": server}, _STOP_SECONDS))
+        self._ask({"ask": "restart", "name": server}, _STOP_SECONDS)
+
+    def freeze(self, server: str, seconds: float) -> None:
+        """Keep one server from doing anything for some seconds, and return afterwards."""
+        self._ask({"ask": "freeze", "name": server, "seconds": seconds}, seconds + _ANSWER_SECONDS)
 
     def stop(self) -> None:
         """Stop everything and wait until it is gone.
