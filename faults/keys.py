@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from botocore.exceptions import ClientError
+
 from deployer.cluster import Cluster
 from deployer.connections import Connections
 from deployer.rendering import condition
@@ -53,5 +55,9 @@ class KeyDisabled:
 
 
 def enable(connections: Connections, parameters: Mapping[str, str]) -> None:
-    """Enable a key."""
-    connections.aws("kms").enable_key(KeyId=parameters["key"])
+    """Enable a key, if it is still there."""
+    try:
+        connections.aws("kms").enable_key(KeyId=parameters["key"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise

@@ -20,6 +20,11 @@ UNDOINGS: Mapping[str, Callable[[Connections, Mapping[str, str]], None]] = {
 """How each kind of fault is healed by its note alone."""
 
 
+def leftovers_of(state: Path) -> Leftovers:
+    """Return the notes of an environment's faults, beside its receipts."""
+    return Leftovers(state / "faults")
+
+
 class Leftovers:
     """The notes of faults that are not healed.
 

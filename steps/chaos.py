@@ -23,7 +23,7 @@ from evidence.observation import Observation
 from evidence.timeline import Timeline
 from faults.contract import Fault
 from faults.injection import Injection
-from faults.leftovers import Leftovers
+from faults.leftovers import leftovers_of
 from faults.servers import ConnectionsCut, Frozen, Restarted
 from loadtests.process import Load
 from steps.faults_by_name import FAULTS
@@ -54,10 +54,6 @@ class TimelineJournal:
         self._timeline.append(FaultHealed(fault=fault))
 
 
-def _leftovers(system: System) -> Leftovers:
-    return Leftovers(system.receipts / "faults")
-
-
 def rotate_through(system: System, timeline: Timeline, secret: str, fault: Fault) -> Rotated:
     """Rotate a secret while something goes wrong, which is mended once it was felt.
 
@@ -65,7 +61,7 @@ def rotate_through(system: System, timeline: Timeline, secret: str, fault: Fault
     """
     users = consumers(system, secret)
 
-    injection = Injection(fault, TimelineJournal(timeline), _leftovers(system))
+    injection = Injection(fault, TimelineJournal(timeline), leftovers_of(system.receipts))
 
     def follow(hop: Hop) -> None:
         if not injection.begun and hop.kind in (Kind.STEP, Kind.CURRENT):

@@ -88,7 +88,7 @@ class Probes:
                 raise
             return
         except (psycopg2.Error, redis.RedisError, _RefusedError) as error:
-            if not self._servers_stay and not _says_no(error):
+            if not self._servers_stay and not says_no(error):
                 return
             probe = CredentialProbe(
                 consumer=consumer, login=login, accepted=False, detail=type(error).__name__
@@ -116,7 +116,7 @@ class _RefusedError(Exception):
     """The application refused a token."""
 
 
-def _says_no(error: Exception) -> bool:
+def says_no(error: Exception) -> bool:
     """Tell a server that refuses a credential from one that is not there, or not ready, to judge it."""
     if isinstance(error, psycopg2.Error):
         text = str(error)

@@ -28,6 +28,7 @@ from evidence.leak_search import Search, search_files, search_processes
 from evidence.model import Attachment, DeploymentSummary
 from evidence.recorder import Recorder
 from evidence.redaction import SHORTEST, Redactor
+from faults.leftovers import leftovers_of
 from steps.audit import strangers
 from steps.deploying import (
     COLLECTED,
@@ -121,6 +122,8 @@ class FeatureSession:
     def _prepare(self) -> None:
         desired = read()
         self.environment.start(self._progress)
+        if may_be_deployed(self.environment):
+            self._heal_leftovers()
         # A run that only reads mends nothing either, unless the environment is its own.
         if may_be_deployed(self.environment) and not (self._smoke and runs_without_us(self.environment)):
             deployed = deploy(self.environment, desired, progress=self._progress, on_secret=self._on_secret)
@@ -134,6 +137,12 @@ class FeatureSession:
             self._watch.begin(system)
         self.recorder.versions |= _versions(system)
         self._system = system
+
+    def _heal_leftovers(self) -> None:
+        """Heal the faults that a killed run left."""
+        leftovers = leftovers_of(receipts_directory(self.environment))
+        for what in leftovers.heal(self.environment.connections()):
+            self._progress(Step(f"fault of an earlier run: {what}", "done", "healed"))
 
     def _only_read(self) -> ReadOnlyEnvironment:
         reader = read_only(self.environment)

@@ -60,6 +60,27 @@ def test_a_failure_says_why() -> None:
     assert (report.ended, report.error, report.reason) == (False, "RefusedError", "another host")
 
 
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (
+            "RequestId: 1 Error: Runtime exited with error: signal: killed\nRuntime.ExitError",
+            "Runtime exited with error: signal: killed",
+        ),
+        ("2026-11-24T10:00:00Z 1 Task timed out after 300.00 seconds", "Task timed out after 300.00 seconds"),
+    ],
+)
+def test_a_function_that_died_fails_the_step_that_was_under_way(told: str, reason: str) -> None:
+    logs = Logs(line("mine", "createSecret", "done"), told, line("mine", "setSecret", "started"), told)
+    said = list(reports(logs, "group", "mine", MOMENT))
+    assert [(each.step, each.outcome) for each in said] == [
+        ("createSecret", "done"),
+        ("setSecret", "started"),
+        ("setSecret", "failed"),
+    ]
+    assert said[-1].reason == reason
+
+
 def test_a_function_that_never_ran_has_said_nothing() -> None:
     assert list(reports(Logs(error="ResourceNotFoundException"), "group", "mine", MOMENT)) == []
 
