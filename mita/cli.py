@@ -20,6 +20,7 @@ _COMMANDS = {
     "plan": "mita.deployment_commands:plan",
     "deploy": "mita.deployment_commands:deploy",
     "rotate": "mita.rotation_commands:rotate",
+    "chaos": "mita.chaos_command:chaos",
     "rollback": "mita.rollback_command:rollback",
     "validate": "mita.validation_commands:validate",
     "render": "mita.handwork_commands:render",
