@@ -193,6 +193,13 @@ class FaultInjected(Event):
     what: str
 
 
+class FaultFelt(Event):
+    """Somebody felt a fault: it hit something."""
+
+    kind: Literal["fault-felt"] = "fault-felt"
+    fault: str
+
+
 class FaultHealed(Event):
     """A fault was undone."""
 
@@ -264,6 +271,7 @@ AnyEvent = Annotated[
     | ConsumerEnded
     | CredentialProbe
     | FaultInjected
+    | FaultFelt
     | FaultHealed
     | SteadyStateProbe
     | LoadInterval

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from evidence.checkers import fault_healing
+from evidence.disturbances import DisturbanceFigures, by_kind, disturbances
 from evidence.events import Entry, FaultInjected, History
 from evidence.findings import CheckResult, Finding, events
 from evidence.ledger import LedgerTable, bounds_kept, ledger
@@ -28,6 +29,7 @@ class Observed(BaseModel):
         ledger: How new values propagated.
         loads: The load that was offered.
         marks: What happened meanwhile.
+        disturbances: What went wrong on purpose.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +38,7 @@ class Observed(BaseModel):
     ledger: tuple[LedgerTable, ...] = ()
     loads: tuple[LoadRun, ...] = ()
     marks: tuple[Mark, ...] = ()
+    disturbances: tuple[DisturbanceFigures, ...] = ()
 
 
 class Observation:
@@ -105,6 +108,7 @@ class Observation:
             ledger=tables,
             loads=load_runs(history, self._directory),
             marks=marks(history),
+            disturbances=by_kind(disturbances(history)),
         )
         return Observed.model_validate(self._redacted(summed))
 

@@ -21,6 +21,9 @@ class Journal(Protocol):
     def injected(self, fault: str, what: str) -> None:
         """Take down that a fault begins: its name, which no other has, and what it is."""
 
+    def felt(self, fault: str) -> None:
+        """Take down that it hit somebody."""
+
     def healed(self, fault: str) -> None:
         """Take down that it is over."""
 
@@ -60,6 +63,7 @@ class Injection:
             remedy="See that it is aimed at something that works meanwhile.",
             longest_pause=0.2,
         )
+        self._journal.felt(self._id)
 
     def end(self) -> None:
         """Heal the fault, once."""

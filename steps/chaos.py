@@ -13,6 +13,7 @@ from deployer.rotation.record import Hop, Kind, Rotated
 from evidence import checkers
 from evidence.events import (
     Entry,
+    FaultFelt,
     FaultHealed,
     FaultInjected,
     History,
@@ -48,6 +49,10 @@ class TimelineJournal:
     def injected(self, fault: str, what: str) -> None:
         """Take down that a fault begins."""
         self._timeline.append(FaultInjected(fault=fault, what=what))
+
+    def felt(self, fault: str) -> None:
+        """Take down that somebody felt it."""
+        self._timeline.append(FaultFelt(fault=fault))
 
     def healed(self, fault: str) -> None:
         """Take down that it is over."""

@@ -32,6 +32,10 @@ class Journal:
         assert fault.startswith(what)
         self.told.append("injected")
 
+    def felt(self, fault: str) -> None:
+        assert fault
+        self.told.append("felt")
+
     def healed(self, fault: str) -> None:
         assert fault
         self.told.append("healed")
@@ -95,7 +99,7 @@ def test_it_is_noted_while_it_lasts_and_forgotten_once_it_is_healed(
         assert [note["what"] for note in _notes(tmp_path)] == [fault.what]
         injection.end_when_felt()
         assert _notes(tmp_path) == []
-    assert (fault.done, journal.told) == (["inject", "heal"], ["injected", "healed"])
+    assert (fault.done, journal.told) == (["inject", "heal"], ["injected", "felt", "healed"])
 
 
 @pytest.mark.parametrize("begins", [True, False])
