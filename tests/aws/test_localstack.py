@@ -6,7 +6,9 @@ import asyncio
 import json
 import socket
 import stat
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,26 @@ async def test_it_serves_the_account(site: Site) -> None:
             client(endpoint, "dynamodb").list_tables()
 
     await asyncio.to_thread(calls)
+
+
+async def test_first_calls_at_the_same_time_are_all_answered(site: Site) -> None:
+    endpoint = await start_localstack(site)
+    first = {
+        "secretsmanager": "list_secrets",
+        "kms": "list_keys",
+        "iam": "list_roles",
+        "sts": "get_caller_identity",
+    }
+    together = threading.Barrier(4 * len(first))
+
+    def call(service: str, operation: str) -> None:
+        made = client(endpoint, service)
+        together.wait()
+        getattr(made, operation)()
+
+    with ThreadPoolExecutor(4 * len(first)) as threads:
+        calls = [threads.submit(call, *each) for each in list(first.items()) * 4]
+        await asyncio.gather(*map(asyncio.wrap_future, calls))
 
 
 async def test_it_listens_on_its_own_address_only(site: Site) -> None:

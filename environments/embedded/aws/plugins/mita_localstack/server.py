@@ -7,6 +7,7 @@ before it calls itself ready.
 
 from __future__ import annotations
 
+import importlib
 import os
 
 from localstack import config
@@ -21,6 +22,11 @@ from twisted.internet import reactor
 from twisted.web.server import NOT_DONE_YET, Request
 
 from .settings import Settings
+
+_MODULES = (
+    *(f"moto.{name}.models" for name in ("iam", "kms", "secretsmanager", "sts")),
+    *(f"localstack.services.{name}.provider" for name in ("iam", "kms", "secretsmanager", "sts")),
+)
 
 ABORT = "mita.abort"
 """Key in a request's environment of a function that resets its connection."""
@@ -46,6 +52,7 @@ class LoopbackServer(TwistedRuntimeServer):  # type: ignore[misc]  # LocalStack 
             # Not in a hook of LocalStack's: one that fails is left out, and the door stays open.
             from .guard import Guard  # noqa: PLC0415  it needs LocalStack's handlers, which exist by now
 
+            _import_services()
             Guard(settings).install(gateway)
             SHUTDOWN_HANDLERS.register(_end)
         site = TwistedGateway(gateway)
@@ -54,6 +61,15 @@ class LoopbackServer(TwistedRuntimeServer):  # type: ignore[misc]  # LocalStack 
         for address in listen:
             reactor.listenTCP(address.port, site, interface=address.host)
         LocalstackRuntime._wait_for_gateway = lambda _runtime: None  # noqa: SLF001  it asks localhost
+
+
+def _import_services() -> None:
+    """Import what the first calls would import, each in a thread of its own.
+
+    Two threads that import modules which need each other in turn end in Python's _DeadlockError.
+    """
+    for name in _MODULES:
+        importlib.import_module(name)
 
 
 def _end() -> None:
