@@ -184,4 +184,12 @@ class Slack:
         Raises:
             ServiceError: It was not delivered.
         """
-        self._sender.post({"text": text})
+        self.post({"text": text})
+
+    def post(self, message: Mapping[str, Any]) -> None:
+        """Send a whole message.
+
+        Raises:
+            ServiceError: It was not delivered.
+        """
+        self._sender.post(message)

@@ -26,6 +26,7 @@ _COMMANDS = {
     "render": "mita.handwork_commands:render",
     "init": "mita.setup_commands:init",
     "doctor": "mita.setup_commands:doctor",
+    "handover": "mita.handover_command:handover",
     "month": "mita.month_command:month",
     "thresholds": "mita.thresholds_command:thresholds",
     "report": "mita.report_commands:report",
