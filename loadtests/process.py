@@ -31,10 +31,15 @@ class Load:
         base: Base URL of the application.
         directory: For its results; made if it is not there.
         arguments: The shape.
+
+    Attributes:
+        directory: Where its results are.
+        uses_credentials: Whether its users also send the request that uses database and cache.
     """
 
     def __init__(self, base: str, directory: Path, *arguments: str) -> None:
         self.directory = directory
+        self.uses_credentials = "--credentials" in arguments
         directory.mkdir(parents=True, exist_ok=True)
         nice = shutil.which("nice")
         first = (nice, "-n", _NICENESS) if nice else ()

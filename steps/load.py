@@ -20,6 +20,9 @@ from steps.system import System
 
 _LONGEST = 900  # seconds
 _EVEN_RATE = 40  # visits each second
+# The guide's two requests; and besides one that uses database and cache, which asks a pod whether it is
+# ready, and so is answered with "no" by one that is about to end.
+_DOING: dict[str, tuple[str, ...]] = {"sign in": (), "are at work": ("--credentials",)}
 _MILLISECONDS = "latency_ms"
 
 
@@ -49,13 +52,13 @@ def _users_at_work(
         load.kill()
 
 
-@given(phrase("{count:d} users are at work at an even pace"), target_fixture="load")
+@given(phrase("{count:d} users {doing:Doing} at an even pace", Doing=_DOING), target_fixture="load")
 def _users_at_an_even_pace(
-    request: pytest.FixtureRequest, system: System, report_directory: Path, count: int
+    request: pytest.FixtureRequest, system: System, report_directory: Path, count: int, doing: str
 ) -> Iterator[Load]:
     # They ask again when it is time, not as fast as they can: what is broken is not the machine.
     steady = ("--shape", "steady", "--rate", str(_EVEN_RATE), "--open", str(count))
-    shape = (*steady, "--seconds", str(_LONGEST), "--credentials")
+    shape = (*steady, "--seconds", str(_LONGEST), *_DOING[doing])
     load = load_on(system, _directory(request, report_directory), *shape)
     try:
         load.await_requests()
@@ -77,7 +80,8 @@ def _guides_load(request: pytest.FixtureRequest, system: System, report_director
 @then(phrase("no request failed, and {share:d} of 100 were answered within {milliseconds:d} ms"))
 def _no_request_failed(history: History, load: Load, hold: Hold, share: int, milliseconds: int) -> None:
     hold("No request fails", history, checkers.no_request_failed(history))
-    assert load.summary()["requests"]["ready"]["requests"] > 0, "nobody used the database and the cache"
+    if load.uses_credentials:
+        assert load.summary()["requests"]["ready"]["requests"] > 0, "nobody used the database and the cache"
     _answered_within(load, share, milliseconds)
 
 

@@ -15,6 +15,7 @@ from deployer.rotation.trail import Observe, unobserved
 from deployer.supplied import Supplied, rehearsed
 from evidence import checkers, convergence
 from evidence.events import (
+    ConsumerEnded,
     CredentialInUse,
     OperatorSync,
     RotationAsked,
@@ -94,6 +95,10 @@ def rotate(
     timeline.append(RotationAsked(secret=secret, token=done.version, bound=bound), at=began)
     old = SecretVersion(version=done.before, labels=(_CURRENT,), fingerprint=before)
     timeline.append(StagingLabels(secret=secret, versions=(old,)), at=began)
+    pods = frozenset(hop.subject for hop in done.of(Kind.POD))
+    for gone in sorted(system.consumers - pods):  # replaced since, or meanwhile
+        timeline.append(ConsumerEnded(consumer=gone), at=began)
+    system.consumers = pods
     for hop in done.of(Kind.POD):
         timeline.append(CredentialInUse(consumer=hop.subject, secret=secret, fingerprint=before), at=began)
     for hop in done.of(Kind.STEP):

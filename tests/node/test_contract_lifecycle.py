@@ -7,6 +7,7 @@ import asyncio
 import psutil
 import pytest
 
+from environments.embedded.node.registration import NAME as NODE
 from tests.node.cluster import (
     SLEEP,
     Namespace,
@@ -31,6 +32,27 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Handler).serve_forever()
 WEB = {"name": "http", "containerPort": 8000}
 # Serves while the file exists in the container's own directory, for as long as it exists.
 FILE_PROBE = {"exec": {"command": ["test", "-e", "good"]}, "periodSeconds": 1, "failureThreshold": 1}
+
+
+async def test_what_the_cluster_said_while_it_took_the_node_for_gone_is_put_right(
+    namespace: Namespace,
+) -> None:
+    """As the controller of nodes says it, once the API server was away for as long as a lease lasts."""
+    await namespace.pod("sleeper")
+    await namespace.wait("pods", "sleeper", is_ready)
+    api = namespace.cluster.api
+    gone = {"status": {"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]}}
+    not_ready = {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}
+
+    pod_path, node_path = namespace.path("pods", "sleeper"), f"/api/v1/nodes/{NODE}"
+    for path, change in ((node_path, gone), (pod_path, not_ready)):
+        await api.patch(f"{path}/status", change, content_type="strategic-merge")
+
+    await namespace.wait("pods", "sleeper", is_ready)
+    async with asyncio.timeout(20):  # some renewals of the lease
+        async for event in api.watch("/api/v1/nodes", fieldSelector=f"metadata.name={NODE}"):
+            if event.object and is_ready(event.object):
+                break
 
 
 async def test_a_pod_runs_and_becomes_ready(namespace: Namespace) -> None:

@@ -53,6 +53,7 @@ class Registration:
         self._version = ""
         self._uid = ""
         self._lease: Object | None = None
+        self._reported = 0.0
 
     async def register(self) -> None:
         """Create the node, report that it is ready, and take its lease.
@@ -77,13 +78,17 @@ class Registration:
 
     async def keep(self) -> None:
         """Renew the lease and report the status until cancelled; failures are retried at the next time."""
-        reported = time.monotonic()
         while True:
             await asyncio.sleep(self._renewal)
             await self._attempt(self._renew)
-            if time.monotonic() - reported >= _STATUS_SECONDS:
-                await self._attempt(self._report)
-                reported = time.monotonic()
+            await self._attempt(self._report_if_due)
+
+    async def _report_if_due(self) -> None:
+        """Report now and then, and at once when the cluster took the node for gone, as the kubelet does."""
+        if time.monotonic() - self._reported >= _STATUS_SECONDS or not _is_ready(
+            await self._api.get(f"{_NODES}/{NAME}")
+        ):
+            await self._report()
 
     async def _attempt(self, action: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -112,6 +117,7 @@ class Registration:
     async def _report(self) -> None:
         status = node_status(self._network, self._version, self._ready_since, datetime.now(UTC))
         await self._api.patch(f"{_NODES}/{NAME}/status", {"status": status}, content_type="strategic-merge")
+        self._reported = time.monotonic()
 
     async def _take_lease(self) -> None:
         owner = {"apiVersion": "v1", "kind": "Node", "name": NAME, "uid": self._uid}
@@ -137,6 +143,11 @@ class Registration:
         assert self._lease is not None  # noqa: S101  for the type checker; `register` comes first
         spec = {**self._lease["spec"], "renewTime": micro_timestamp(datetime.now(UTC))}
         self._lease = await self._api.replace(f"{_LEASES}/{NAME}", {**self._lease, "spec": spec})
+
+
+def _is_ready(node: Object) -> bool:
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def micro_timestamp(moment: datetime) -> str:

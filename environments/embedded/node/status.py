@@ -50,6 +50,16 @@ def pod_status(
     return status
 
 
+def overruled(pod: Object, status: Object) -> bool:
+    """Tell whether the API has another word on a condition of the node's own than the node.
+
+    The cluster says of all pods that they are not ready when it takes their node for gone.
+    """
+    ours = {each["type"]: each["status"] for each in status["conditions"] if each["type"] in _OWN}
+    theirs = pod.get("status", {}).get("conditions") or ()
+    return any(ours.get(each["type"], each["status"]) != each["status"] for each in theirs)
+
+
 def status_patch(pod: Object, status: Object) -> Object:
     """Return the strategic merge patch that gives a pod its status.
 

@@ -12,7 +12,7 @@ import aiohttp
 
 from environments.embedded.node.api import Api, ApiError, Object
 from environments.embedded.node.state import PodState
-from environments.embedded.node.status import pod_status, status_patch
+from environments.embedded.node.status import overruled, pod_status, status_patch
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _OF_ANOTHER_POD = (404, 409)
 
 
 class StatusReporter:
-    """Reports one pod's status, each time that it differs from what was reported last.
+    """Reports one pod's status, each time that it differs from what was reported last or from the API's.
 
     Args:
         api: The API server as the node.
@@ -88,7 +88,7 @@ class StatusReporter:
             host_address=self._host_address,
             now=datetime.now(UTC),
         )
-        if status == self._sent:
+        if status == self._sent and not overruled(pod, status):
             return
         metadata = pod["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
