@@ -114,6 +114,11 @@ def strangers(system: System, since: datetime) -> list[Reading]:
 
 @given("somebody read the application's key with a role of their own", target_fixture="planted")
 def _planted_reader(system: System) -> Iterator[str]:
+    yield from role_that_reads(system, _SESSION)
+
+
+def role_that_reads(system: System, session: str) -> Iterator[str]:
+    """Make a role that has no business with secrets read the application's key, and remove it at the end."""
     name = system.full_name(_APPLICATION_KEY)
     described = system.aws("secretsmanager").describe_secret(SecretId=name)
     key = system.aws("kms").describe_key(KeyId=system.desired.key.alias)["KeyMetadata"]["Arn"]
@@ -122,7 +127,7 @@ def _planted_reader(system: System) -> Iterator[str]:
         {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key},
     ]
     for role in scratch_role(system, {"read": {"Version": "2012-10-17", "Statement": statements}}):
-        assume(system, role, _SESSION)("secretsmanager").get_secret_value(SecretId=name)
+        assume(system, role, session)("secretsmanager").get_secret_value(SecretId=name)
         yield role
 
 

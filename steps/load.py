@@ -45,11 +45,7 @@ def _users_at_work(
 ) -> Iterator[Load]:
     shape = ("--shape", "hold", "--open", str(count), "--seconds", str(_LONGEST), "--credentials")
     load = load_on(system, _directory(request, report_directory), *shape)
-    try:
-        load.await_requests()
-        yield load
-    finally:
-        load.kill()
+    yield from _at_work(load)
 
 
 @given(phrase("{count:d} users {doing:Doing} at an even pace", Doing=_DOING), target_fixture="load")
@@ -60,6 +56,10 @@ def _users_at_an_even_pace(
     steady = ("--shape", "steady", "--rate", str(_EVEN_RATE), "--open", str(count))
     shape = (*steady, "--seconds", str(_LONGEST), *_DOING[doing])
     load = load_on(system, _directory(request, report_directory), *shape)
+    yield from _at_work(load)
+
+
+def _at_work(load: Load) -> Iterator[Load]:
     try:
         load.await_requests()
         yield load

@@ -14,16 +14,14 @@ from deployer.rotation.record import Kind, Rotated
 from evidence.baselines import THRESHOLDS, Comparison, Judgement, compare
 from evidence.monthly import Month, gather, markdown
 from evidence.timeline import Timeline
-from steps.audit import trail_readings
+from steps.audit import role_that_reads, trail_readings
 from steps.parameters import phrase
 from steps.prometheus import query
-from steps.rights import assume, scratch_role
 from steps.rotating import rotate
 from steps.system import System
 
 _CRITICAL = ("database/primary", "auth/jwt-secret", "cache/redis-auth")
 _PROVEN_BY_LOGIN = ("database/primary", "cache/redis-auth")
-_APPLICATION_KEY = "app/secret-key"
 _STALE = "STALE_SECONDS"
 _DAY = timedelta(days=1)
 _TRAIL_SECONDS = 900.0  # by which AWS' trail may lag
@@ -98,15 +96,7 @@ def _too_low(compared: Sequence[Comparison]) -> None:
 
 @given("a role of nobody's read a secret", target_fixture="nobody")
 def _nobodys_role(system: System) -> Iterator[str]:
-    name = system.full_name(_APPLICATION_KEY)
-    described = system.aws("secretsmanager").describe_secret(SecretId=name)
-    key = system.aws("kms").describe_key(KeyId=system.desired.key.alias)["KeyMetadata"]["Arn"]
-    statements = [
-        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": described["ARN"]},
-        {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key},
-    ]
-    for role in scratch_role(system, {"read": {"Version": "2012-10-17", "Statement": statements}}):
-        assume(system, role, "month")("secretsmanager").get_secret_value(SecretId=name)
+    for role in role_that_reads(system, "month"):
         _await_reader(system, role)
         yield role
 
