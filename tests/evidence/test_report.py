@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evidence.assessment import assess
+from evidence.disturbances import DisturbanceFigures
 from evidence.model import (
     Attachment,
     DeploymentAction,
@@ -19,6 +20,7 @@ from evidence.model import (
     Status,
     StepResult,
 )
+from evidence.observation import Observed
 from evidence.report import caption, code, duration, new_directory, point_latest, render, write_report
 from tests.evidence.runs import WHEN, catalogued, criterion, feature, result, run
 
@@ -215,6 +217,30 @@ def test_a_passed_run_and_an_empty_one_can_be_rendered() -> None:
     assert "Passed" in page(passed).words
     assert "What failed" not in page(passed).words
     assert "No scenario passed." in page(run(finished=None)).words
+
+
+def test_what_went_wrong_on_purpose_is_shown_with_its_times() -> None:
+    kinds = (
+        DisturbanceFigures(
+            what="Redis restarts",
+            count=3,
+            felt=(2.0, 2.2),
+            lasted=(2.1, 2.3),
+            steady=(2.5, 7.5),
+            unhealed=0,
+            failed=9,
+        ),
+        DisturbanceFigures(
+            what="a pod is killed", count=1, felt=None, lasted=None, steady=None, unhealed=1, failed=0
+        ),
+    )
+    quiet = run(result("one", Status.PASSED))
+    disturbed = quiet.model_copy(update={"observed": Observed(disturbances=kinds)})
+    words = page(disturbed).words
+    assert "4 faults of 2 kinds" in words
+    assert "Redis restarts 3 2.0 s at most 2.2 s 2.1 s at most 2.3 s 2.5 s at most 7.5 s 0 9" in words
+    assert "a pod is killed 1 not seen not seen not seen 1 0" in words
+    assert "What went wrong on purpose" not in page(quiet).words
 
 
 def test_the_report_is_one_file_that_only_its_owner_reads(tmp_path: Path) -> None:
