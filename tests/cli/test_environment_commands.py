@@ -82,9 +82,12 @@ def test_env_wants_an_environment_that_runs(mita: Mita) -> None:
 def test_status_lists_every_server(running: Mita) -> None:
     done = running("status")
     assert done.returncode == 0, done.stderr
-    for server in ("etcd", "kube-apiserver", "localstack", "postgresql", "valkey"):
+    for server in (
+        *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+        *("localstack", "postgresql", "valkey", "prometheus", "alertmanager"),
+    ):
         assert server in done.stdout
-    assert done.stdout.count("running") == 7
+    assert done.stdout.count("running") == 9
 
 
 @pytest.mark.embedded

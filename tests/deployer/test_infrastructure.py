@@ -53,7 +53,7 @@ def test_a_first_plan_names_everything_and_changes_nothing(place: Place, tmp_pat
 def test_one_identity_provider_serves_the_roles_of_all_phases(place: Place, tmp_path: Path) -> None:
     plan = Deployment(place.connections, read(), receipts=tmp_path).plan("monitoring")
     assert [change.phase for change in plan.changes if change.kind == "identity-provider"] == [1]
-    assert {change.phase for change in plan.changes if change.kind == "iam-role"} == {1, 6}
+    assert {change.phase for change in plan.changes if change.kind == "iam-role"} == {1, 5, 6}
 
 
 def test_what_is_applied_is_as_desired(place: Place, deploy: Callable[[], Plan]) -> None:
