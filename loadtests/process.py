@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.eventually import eventually
+from loadtests.results import read_intervals
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
 INTERVALS_FILE = "intervals.jsonl"
@@ -27,6 +28,10 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 Json = dict[str, Any]
+
+
+def _last_second(file: Path) -> int:
+    return max((interval.second for interval in read_intervals(file)), default=0) if file.exists() else 0
 
 
 def _end_with_parent() -> None:
@@ -85,6 +90,24 @@ class Load:
 
         eventually(
             none, subject="load", deadline=_START_SECONDS, remedy=f"Read {self.directory / 'locust.log'}."
+        )
+
+    def await_seconds(self, count: int) -> None:
+        """Wait until it has told of some seconds more, so that what has just happened is among them.
+
+        Raises:
+            NotReadyError: It has ended.
+        """
+        intervals = self.directory / INTERVALS_FILE
+        wanted = _last_second(intervals) + count
+
+        def untold() -> str | None:
+            if self.exit_code is not None:
+                return f"Locust ended with {self.exit_code}"
+            return None if _last_second(intervals) >= wanted else "it has not told of them yet"
+
+        eventually(
+            untold, subject="load", deadline=_START_SECONDS, remedy=f"Read {self.directory / 'locust.log'}."
         )
 
     def stop(self) -> Json:

@@ -88,6 +88,8 @@ def _no_request_failed(history: History, load: Load, hold: Hold, share: int, mil
 @pytest.fixture
 def history(observation: Observation, load: Load, began: float) -> History:
     """What was seen since the scenario began, the load included, which ends now."""
+    if load.exit_code is None:
+        load.await_seconds(2)  # what has just happened is felt in them
     load.stop()
     return observation.history(since=began)
 

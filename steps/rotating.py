@@ -96,11 +96,12 @@ def rotate(
     old = SecretVersion(version=done.before, labels=(_CURRENT,), fingerprint=before)
     timeline.append(StagingLabels(secret=secret, versions=(old,)), at=began)
     pods = frozenset(hop.subject for hop in done.of(Kind.POD))
-    for gone in sorted(system.consumers - pods):  # replaced since, or meanwhile
+    for gone in sorted(frozenset().union(*system.consumers.values()) - pods):  # replaced since, or meanwhile
         timeline.append(ConsumerEnded(consumer=gone), at=began)
-    system.consumers = pods
-    for hop in done.of(Kind.POD):
-        timeline.append(CredentialInUse(consumer=hop.subject, secret=secret, fingerprint=before), at=began)
+    # Not of a pod that has begun since the secret's last rotation: it never had to follow that one.
+    for name in sorted(pods & system.consumers.get(secret, pods)):
+        timeline.append(CredentialInUse(consumer=name, secret=secret, fingerprint=before), at=began)
+    system.consumers = {other: seen & pods for other, seen in system.consumers.items()} | {secret: pods}
     for hop in done.of(Kind.STEP):
         step = RotationStep.model_validate({"secret": secret, "token": done.version, "step": hop.subject})
         timeline.append(step, at=hop.at.timestamp())

@@ -53,7 +53,7 @@ class System:
         receipts: Directory of the deployment's receipts.
         on_secret: Told of every secret value that comes by.
         fingerprints: Compares values without showing them.
-        consumers: Names of the pods that were last seen to use a secret.
+        consumers: For each secret that was rotated, the pods that are known to have used it since.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class System:
         self.receipts = receipts
         self.on_secret = on_secret
         self.fingerprints = Fingerprints()
-        self.consumers: frozenset[str] = frozenset()
+        self.consumers: dict[str, frozenset[str]] = {}
         self._clients: dict[str, Any] = {}
 
     @property
