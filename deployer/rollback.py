@@ -1,7 +1,8 @@
-"""The guide's rollback procedures, each verified, each harmless to repeat.
+"""The guide's rollback procedures, each verified.
 
 An interrupted one is taken up again by the same command: what it was about to do is noted
-before it begins.
+before it begins.  All but the way to the previous revision are harmless to repeat afterwards;
+that one goes back from where it is, as ``kubectl rollout undo`` does.
 """
 
 from __future__ import annotations
@@ -118,7 +119,11 @@ class Rollback:
             if any(owner["uid"] == live["metadata"]["uid"] for owner in each["metadata"]["ownerReferences"])
         }
         current = int(live["metadata"]["annotations"][_REVISION])
-        wanted = revision or self._noted(Target.PREVIOUS_REVISION)
+        # By its name, which stays: a revision that is returned to gets another number.
+        noted = self._noted(Target.PREVIOUS_REVISION)
+        wanted = revision or next(
+            (number for number, each in sets.items() if each["metadata"]["name"] == noted), None
+        )
         if wanted is None:
             wanted = max((number for number in sets if number < current), default=None)
         if wanted is None or (wanted not in sets and wanted != current):
@@ -128,8 +133,8 @@ class Rollback:
                 seen=f"only {', '.join(map(str, sorted(sets)))}",
                 remedy="Deploy what is wanted instead: mita deploy",
             )
-        self._note(Target.PREVIOUS_REVISION, wanted)
         if wanted in sets:
+            self._note(Target.PREVIOUS_REVISION, sets[wanted]["metadata"]["name"])
             template = sets[wanted]["spec"]["template"]
             labels = {key: value for key, value in template["metadata"]["labels"].items() if key != _HASH}
             template = {**template, "metadata": {**template["metadata"], "labels": labels}}
@@ -258,13 +263,13 @@ class Rollback:
 
     # ---- notes
 
-    def _note(self, target: Target, revision: int) -> None:
-        replace_atomically(self._state / _NOTE, json.dumps({"target": target, "revision": revision}))
+    def _note(self, target: Target, replica_set: str) -> None:
+        replace_atomically(self._state / _NOTE, json.dumps({"target": target, "replica_set": replica_set}))
 
-    def _noted(self, target: Target) -> int | None:
+    def _noted(self, target: Target) -> str | None:
         try:
             note = json.loads((self._state / _NOTE).read_text(encoding="utf-8"))
-            return int(note["revision"]) if note["target"] == target else None
+            return str(note["replica_set"]) if note["target"] == target else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -197,6 +197,9 @@ class Campaign:
 
     def tell_end(self) -> None:
         """Say what came of it, and end the process with 3 if a schedule failed."""
+        if self._failed is None and not self._struck:
+            click.echo("Nothing was struck.")
+            return
         if self._failed is None:
             click.echo(f"{self._struck} faults struck, each was healed, no credential was lost.")
             click.echo(f"Timeline: {self._directory}")
