@@ -81,6 +81,12 @@ async def test_first_calls_at_the_same_time_are_all_answered(site: Site) -> None
         "kms": "list_keys",
         "iam": "list_roles",
         "sts": "get_caller_identity",
+        "lambda": "list_functions",
+        "s3": "list_buckets",
+        "logs": "describe_log_groups",
+        "cloudwatch": "list_metrics",
+        "sns": "list_topics",
+        "ssm": "describe_parameters",
     }
     together = threading.Barrier(4 * len(first))
 

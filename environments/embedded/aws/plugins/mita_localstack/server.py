@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 
 from localstack import config
 from localstack.config import HostAndPort
@@ -16,6 +17,7 @@ from localstack.runtime.runtime import LocalstackRuntime
 from localstack.runtime.server.core import RuntimeServer, RuntimeServerPlugin
 from localstack.runtime.server.twisted import TwistedRuntimeServer
 from localstack.runtime.shutdown import SHUTDOWN_HANDLERS
+from localstack.services.plugins import SERVICE_PLUGINS
 from rolo.gateway import Gateway
 from rolo.serving.twisted import HeaderPreservingWSGIResource, HeaderPreservingWSGIResponse, TwistedGateway
 from twisted.internet import reactor
@@ -64,12 +66,26 @@ class LoopbackServer(TwistedRuntimeServer):  # type: ignore[misc]  # LocalStack 
 
 
 def _import_services() -> None:
-    """Import what the first calls would import, each in a thread of its own.
+    """Import what the first calls would import, each in a thread of its own, and the rest one by one.
 
     Two threads that import modules which need each other in turn end in Python's _DeadlockError.
     """
     for name in _MODULES:
         importlib.import_module(name)
+    SERVICE_PLUGINS._plugin_load_locks = _OneLock()  # noqa: SLF001  it has one for each service
+
+
+class _OneLock(dict[str, threading.RLock]):
+    """The same lock whatever the service."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __getitem__(self, _service: str) -> threading.RLock:
+        return self._lock
+
+    def __delitem__(self, _service: str) -> None:
+        """Keep it: the next service needs it as well."""
 
 
 def _end() -> None:
