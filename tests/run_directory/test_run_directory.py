@@ -119,9 +119,14 @@ def test_a_process_without_the_id_is_found_by_the_manifest_and_only_while_it_is_
 def test_release_ends_processes_that_carry_the_id() -> None:
     run = RunDirectory.claim("released", numbers=NUMBERS, ports=())
     process = subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(600)"], env={"MITA_RUN": run.run_id}
+        [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)"],
+        env={"MITA_RUN": run.run_id},
+        stdout=subprocess.PIPE,
     )
-    run.release(remove=True)
+    assert process.stdout is not None
+    with process.stdout as said:
+        said.readline()  # the kernel shows the environment of a new program a moment after it has begun
+        run.release(remove=True)
     assert not psutil.pid_exists(process.pid)
     process.wait()  # the sweep has reaped it; this only tells Popen
 
