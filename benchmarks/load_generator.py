@@ -15,13 +15,14 @@ import psutil
 
 from benchmarks.figures import Figure
 from environments.embedded.environment import EmbeddedEnvironment
+from loadtests.process import LOCUSTFILE
+from loadtests.results import SUMMARY_FILE
 
 _RATE = 200  # arrivals each second, of two requests each
 _SECONDS = 20
 _OPEN = 100
 _REQUESTS = ("health", "auth")
 _MICROSECONDS = 1e6
-_LOCUSTFILE = Path(__file__).parent.parent / "loadtests" / "locustfile.py"
 # The guide's two requests, at a constant arrival rate.
 _K6_SCRIPT = """
 import http from 'k6/http';
@@ -86,9 +87,9 @@ def measure(state: Path, rounds: int) -> Iterator[Figure]:
 
 def _locust(base: str, results: Path) -> _Result:
     shape = ("--shape", "steady", "--rate", str(_RATE), "--seconds", str(_SECONDS), "--open", str(_OPEN))
-    command = (sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary")
+    command = (sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary")
     processor = _run(*command, "--host", base, "--results", str(results), *shape)
-    requests = json.loads((results / "summary.json").read_text())["requests"]
+    requests = json.loads((results / SUMMARY_FILE).read_text())["requests"]
     return _Result(
         {name: requests[name]["latency_ms"]["p95"] for name in _REQUESTS},
         sum(part["requests"] for part in requests.values()),
@@ -117,7 +118,7 @@ def _run(*command: str) -> float:
     before = _children_seconds()
     done = subprocess.run(
         command,
-        cwd=_LOCUSTFILE.parents[1],
+        cwd=LOCUSTFILE.parents[1],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

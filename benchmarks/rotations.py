@@ -15,7 +15,8 @@ from deployer.desired import PRODUCTION, read
 from deployer.rotation.record import Rotated
 from deployer.rotation.rotator import Rotator
 from environments.embedded.environment import EmbeddedEnvironment
-from loadtests.process import SUMMARY_FILE, Load
+from loadtests.process import Load
+from loadtests.results import SUMMARY_FILE
 
 ROTATIONS = 100
 _SECRETS = ("database/primary", "auth/jwt-secret", "cache/redis-auth")

@@ -123,30 +123,29 @@ def _processor_seconds(process: psutil.Process) -> float:
 
 
 def _functions(bench: Bench) -> Iterator[Figure]:
-    bench.mita("up")
-    try:
-        with _here(bench):
-            yield from functions.measure(bench.rounds)
-    finally:
-        bench.mita("down")
+    with _environment(bench):
+        yield from functions.measure(bench.rounds)
 
 
 def _rotations(bench: Bench) -> Iterator[Figure]:
-    bench.mita("up")
-    try:
-        bench.mita("deploy", "--rehearse", "--yes")
-        with _here(bench):
-            yield from rotations.measure(bench.state / "rotations")
-    finally:
-        bench.mita("down")
+    with _environment(bench, deployed=True):
+        yield from rotations.measure(bench.state / "rotations")
 
 
 def _load_generator(bench: Bench) -> Iterator[Figure]:
+    with _environment(bench, deployed=True):
+        yield from load_generator.measure(bench.state / "generators", bench.rounds)
+
+
+@contextmanager
+def _environment(bench: Bench, *, deployed: bool = False) -> Iterator[None]:
+    """Have an environment run for the length of a block, which finds it."""
     bench.mita("up")
     try:
-        bench.mita("deploy", "--rehearse", "--yes")
+        if deployed:
+            bench.mita("deploy", "--rehearse", "--yes")
         with _here(bench):
-            yield from load_generator.measure(bench.state / "generators", bench.rounds)
+            yield
     finally:
         bench.mita("down")
 

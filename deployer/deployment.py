@@ -15,18 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-from pydantic import SecretStr
-
 from deployer.changes import Change, digest
 from deployer.connections import Connections
 from deployer.desired import Desired
-from deployer.errors import NotReadyError, RefusedError
+from deployer.errors import NotReadyError
 from deployer.eventually import eventually
+from deployer.exclusive import alone
 from deployer.failures import explained
 from deployer.kinds.catalogue import Catalogue
 from deployer.kinds.kind import Kind, Observed
-from deployer.kinds.values import OnSecret
+from deployer.kinds.values import OnSecret, forget
 from deployer.plan import Plan, require_fresh
 from deployer.preflight import Place, Result, require
 from deployer.preflight import run as run_checks
@@ -36,10 +34,6 @@ from deployer.supplied import Supplied, require_form
 
 AnyKind = Kind[Any]
 PhaseName = str | int | None
-
-
-def _forget(_name: str, _value: SecretStr) -> None:
-    """Take no note of a secret value."""
 
 
 class Deployment:
@@ -66,7 +60,7 @@ class Deployment:
         receipts: Path,
         supplied: Supplied | None = None,
         progress: Progress = silent,
-        on_secret: OnSecret = _forget,
+        on_secret: OnSecret = forget,
     ) -> None:
         self._connections = connections
         self._desired = desired
@@ -148,7 +142,7 @@ class Deployment:
                 call, or something did not work within its deadline.
         """
         plan.require_allowed()
-        with self._alone():
+        with alone(self._receipts.directory, "deployment", "no other one at the same time"):
             require(run_checks(self._place(plan.through)))
             prefix = "secret-value/"
             replace = [each.removeprefix(prefix) for each in plan.allowed if each.startswith(prefix)]
@@ -163,25 +157,6 @@ class Deployment:
                 ]
                 if mine:
                     self._change(kind, mine, observed)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        directory = self._receipts.directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(directory / "apply.lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise RefusedError(
-                "deployment",
-                expected="no other one at the same time",
-                seen=f"{directory / 'apply.lock'} is held",
-                remedy="Wait until the other one ends.",
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _change(
         self, kind: AnyKind, changes: Collection[Change], observed: dict[str, dict[str, Any]]

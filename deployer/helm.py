@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +15,10 @@ from typing import Any
 
 from deployer.connections import HelmChart
 from deployer.errors import MissingToolError, MitaError
+from deployer.parent_death import end_with_parent
 
 RESERVE = 30.0  # seconds beyond Helm's own time-out before the program itself is given up
 READ_TIMEOUT = 60.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class HelmError(MitaError):
@@ -135,8 +131,8 @@ class Helm:
                 text=True,
                 timeout=timeout,
                 check=False,
-                # Between fork and exec: one system call through a handle that is there already.
-                preexec_fn=_end_with_parent,
+                # Helm ends with us; what it leaves pending is taken up again.
+                preexec_fn=end_with_parent,
             )
         except subprocess.TimeoutExpired as error:
             raise HelmError(
@@ -145,12 +141,6 @@ class Helm:
                 seen="none",
                 remedy="Look at the cluster's events, then run the same command again.",
             ) from error
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end Helm when the deployer is killed; what it leaves pending is taken up again."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _chart_arguments(chart: HelmChart) -> tuple[str, ...]:

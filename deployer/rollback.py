@@ -10,19 +10,17 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from deployer.cluster import UNREACHABLE, Cluster, Object
 from deployer.connections import Connections
 from deployer.deployment import Deployment
 from deployer.desired import Desired, DesiredRelease
-from deployer.errors import NotReadyError, RefusedError
+from deployer.errors import NotReadyError
 from deployer.eventually import eventually
+from deployer.exclusive import alone
 from deployer.files import replace_atomically
 from deployer.health import unhealthy
 from deployer.helm import Helm, merged
@@ -99,7 +97,7 @@ class Rollback:
         if target is Target.SECRETS_MANAGER:
             self._secrets_manager()  # a deployment, which holds the lock itself
         else:
-            with self._alone():
+            with alone(self._state, "rollback", "no deployment, rotation or rollback at the same time"):
                 if target is Target.PREVIOUS_REVISION:
                     self._previous_revision(revision)
                 elif target is Target.OPERATOR_STOPPED:
@@ -272,19 +270,6 @@ class Rollback:
             return str(note["replica_set"]) if note["target"] == target else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-    def _alone(self) -> AbstractContextManager[object]:
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._state / "apply.lock"
-        try:
-            return FileLock(file, timeout=0).acquire()
-        except Timeout:
-            raise RefusedError(
-                "rollback",
-                expected="no deployment, rotation or rollback at the same time",
-                seen=f"{file} is held",
-                remedy="Wait until the other one ends.",
-            ) from None
 
     def _tell(self, state: str, detail: str) -> None:
         self._progress(Step("rollback", state, detail))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +12,10 @@ from pydantic import BaseModel, ConfigDict
 from deployer.connections import Connections
 from deployer.desired import Desired
 from evidence.readers import aws_readings
+from evidence.trail import records
 
 _READ = "GetSecretValue"
 _SUCCEEDED, _FAILED = "RotationSucceeded", "RotationFailed"
-_AHEAD = timedelta(minutes=1)  # clocks of others may be ahead
 
 Json = dict[str, Any]
 
@@ -98,8 +97,8 @@ def gather(connections: Connections, desired: Desired, since: datetime, until: d
     """Read the audit trail and the secrets; no value is asked for."""
     trail, manager = connections.aws("cloudtrail"), connections.aws("secretsmanager")
     prefix = desired.secret_store.prefix
-    rotated, failed = (_by_secret(_records(trail, name, since, until)) for name in (_SUCCEEDED, _FAILED))
-    reads = Counter(reading.reader for reading in aws_readings(_records(trail, _READ, since, until), prefix))
+    rotated, failed = (_by_secret(records(trail, name, since, until)) for name in (_SUCCEEDED, _FAILED))
+    reads = Counter(reading.reader for reading in aws_readings(records(trail, _READ, since, until), prefix))
     meant = {role.name for role in desired.roles if role.allows(f"secretsmanager:{_READ}")}
     secrets = []
     for secret in desired.secrets:
@@ -119,17 +118,6 @@ def gather(connections: Connections, desired: Desired, since: datetime, until: d
     return Month(
         account=connections.account, since=since, until=until, secrets=tuple(secrets), readers=tuple(readers)
     )
-
-
-def _records(trail: Any, name: str, since: datetime, until: datetime) -> Iterator[Json]:  # noqa: ANN401  boto3 client
-    pages = trail.get_paginator("lookup_events").paginate(
-        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
-        StartTime=since,
-        EndTime=min(until, datetime.now(UTC) + _AHEAD),
-    )
-    for page in pages:
-        for event in page["Events"]:
-            yield json.loads(event["CloudTrailEvent"])
 
 
 def _by_secret(records: Iterable[Mapping[str, Any]]) -> Counter[str]:

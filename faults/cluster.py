@@ -41,7 +41,7 @@ class ScaledAway:
 
     def inject(self) -> None:
         """Scale it to nothing and wait until its pods are gone."""
-        _scale(self._cluster, self._namespace, self._name, 0)
+        scale(self._cluster, self._namespace, self._name, 0)
         self._await()
 
     def unfelt(self) -> str | None:
@@ -51,7 +51,7 @@ class ScaledAway:
 
     def heal(self) -> None:
         """Scale it back and wait until its pods are ready."""
-        _scale(self._cluster, self._namespace, self._name, self._replicas)
+        scale(self._cluster, self._namespace, self._name, self._replicas)
         self._await()
 
     def _await(self) -> None:
@@ -113,7 +113,7 @@ def scale_back(connections: Connections, parameters: Mapping[str, str]) -> None:
     cluster = Cluster(connections.kubernetes)
     namespace, name = parameters["namespace"], parameters["name"]
     try:
-        _scale(cluster, namespace, name, int(parameters["replicas"]))
+        scale(cluster, namespace, name, int(parameters["replicas"]))
     except ClusterError as error:
         if error.status != NOT_FOUND:  # nothing is left to heal where it is not there any more
             raise
@@ -121,7 +121,8 @@ def scale_back(connections: Connections, parameters: Mapping[str, str]) -> None:
         _await_rollout(cluster, namespace, name)
 
 
-def _scale(cluster: Cluster, namespace: str, name: str, replicas: int) -> None:
+def scale(cluster: Cluster, namespace: str, name: str, replicas: int) -> None:
+    """Ask for a number of a Deployment's pods."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"
     body = {"spec": {"replicas": replicas}}
     cluster.call("PATCH", path, body=body, content="merge-patch+json", fieldManager=_MANAGER)

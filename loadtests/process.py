@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import shutil
 import signal
@@ -12,32 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from deployer.eventually import eventually
-from loadtests.results import read_intervals
+from deployer.parent_death import end_with_parent
+from loadtests.results import INTERVALS_FILE, SUMMARY_FILE, read_intervals
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
-INTERVALS_FILE = "intervals.jsonl"
-SUMMARY_FILE = "summary.json"
 _LONGEST = 900  # seconds
 _START_SECONDS = 60.0
 _END_SECONDS = 60.0
 # Where the generator shares the machine with what it measures, that goes first.
 _NICENESS = "10"
 
-_PR_SET_PDEATHSIG = 1
-# Loaded here, because a child between fork and exec must not import.
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-
 Json = dict[str, Any]
 
 
 def _last_second(file: Path) -> int:
     return max((interval.second for interval in read_intervals(file)), default=0) if file.exists() else 0
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end the load when whoever began it is killed."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Load:
@@ -67,7 +55,7 @@ class Load:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=LOCUSTFILE.parents[1],
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, and no other way to make it
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, and no other way to make it
             )
 
     @property

@@ -14,6 +14,10 @@ from loadtests.thresholds import Verdict
 _PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 
 
+INTERVALS_FILE = "intervals.jsonl"
+SUMMARY_FILE = "summary.json"
+
+
 class IntervalFile:
     """JSON lines of intervals, written as each second closes so that others can follow the run."""
 

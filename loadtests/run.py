@@ -17,7 +17,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.profiles import CI, GUIDE, Profile, hold, steady
-from loadtests.results import IntervalFile, describe, summary_of
+from loadtests.results import INTERVALS_FILE, SUMMARY_FILE, IntervalFile, describe, summary_of
 from loadtests.samples import Interval, Recorder, summarise
 from loadtests.schedule import ArrivalSchedule, Immediately
 from loadtests.thresholds import judge, parse
@@ -103,7 +103,7 @@ class Run:
             self._intervals, self._sends, self._finished = [], {}, set()
             self._complete.clear()
             if self._directory is not None:
-                self._file = IntervalFile(self._directory / "intervals.jsonl")
+                self._file = IntervalFile(self._directory / INTERVALS_FILE)
             if isinstance(runner, MasterRunner):
                 self._workers = max(1, runner.worker_count)
             rate = self.profile.rate
@@ -201,7 +201,7 @@ class Run:
         if self._file is not None and self._directory is not None:
             self._file.close()
             text = json.dumps(summary, indent=2) + "\n"
-            (self._directory / "summary.json").write_text(text, encoding="utf-8")
+            (self._directory / SUMMARY_FILE).write_text(text, encoding="utf-8")
         sys.stderr.write(describe(summary))
         # Failed requests are judged by thresholds where there are any, else by Locust's own rule.
         if self._thresholds:

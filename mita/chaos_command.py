@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from deployer.desired import PRODUCTION, read
 from deployer.errors import MitaError, RefusedError
-from environments.embedded.locations import state_directory
+from environments.embedded.locations import deployment_directory
 from environments.protocol import Capability, Environment
 from evidence.observation import Observation
 from evidence.redaction import SHORTEST, Redactor
@@ -125,7 +125,7 @@ class Campaign:
                 redactor.register(name, value)
 
         desired, connections = read(PRODUCTION), place.connections()
-        state = state_directory() / "deployments" / place.name.replace(":", "-")
+        state = deployment_directory(place.name)
         candidate = Candidate(connections, desired, supplied={})
         self._system = System(place, candidate, receipts=state, on_secret=on_secret)
         self._observation = Observation(directory, redactor.redact)

@@ -20,7 +20,7 @@ from deployer.plan_text import describe
 from deployer.preflight import APPROVALS, require
 from deployer.progress import Progress, silent
 from deployer.supplied import Supplied, gather, rehearsed
-from environments.embedded.locations import state_directory
+from environments.embedded.locations import deployment_directory
 from environments.protocol import Environment
 from mita.console import progress
 from mita.options import attached, authorise_option, environment_options, require_changes_allowed
@@ -206,7 +206,7 @@ def deploy(
 def _deployment(
     place: Environment, desired: Desired, supplied: Supplied | None = None, show: Progress = silent
 ) -> Deployment:
-    receipts = state_directory() / "deployments" / place.name.replace(":", "-")
+    receipts = deployment_directory(place.name)
     return Deployment(place.connections(), desired, receipts=receipts, supplied=supplied, progress=show)
 
 

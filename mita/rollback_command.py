@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import click
-from pydantic import SecretStr
 
 from deployer.desired import PRODUCTION, read
+from deployer.kinds.values import forget
 from deployer.rollback import Rollback, Target
-from environments.embedded.locations import state_directory
+from environments.embedded.locations import deployment_directory
 from mita.console import progress
 from mita.options import attached, authorise_option, environment_options, require_changes_allowed
 
@@ -54,12 +54,8 @@ def rollback(
         Rollback(
             place.connections(),
             read(PRODUCTION),
-            state=state_directory() / "deployments" / place.name.replace(":", "-"),
+            state=deployment_directory(place.name),
             progress=show,
-            on_secret=_forget,
+            on_secret=forget,
         ).to(chosen, revision=revision)
     click.echo(f"{_DONE[chosen]}  It took {time.monotonic() - began:.1f} s.")
-
-
-def _forget(_name: str, _value: SecretStr) -> None:
-    """Take no note of a value."""

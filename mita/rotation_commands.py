@@ -7,16 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
-from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
 from deployer.desired import PRODUCTION, read
+from deployer.kinds.values import forget
 from deployer.rotation.record import Rotated
 from deployer.rotation.rotator import Rotator
 from deployer.supplied import gather
 from environments.embedded.environment import EmbeddedEnvironment
-from environments.embedded.locations import state_directory
+from environments.embedded.locations import deployment_directory
 from mita.console import progress
 from mita.options import attached, authorise_option, environment_options, require_changes_allowed
 
@@ -74,9 +74,9 @@ def rotate(
             place.connections(),
             desired,
             secret,
-            locks=state_directory() / "deployments" / place.name.replace(":", "-"),
+            locks=deployment_directory(place.name),
             progress=show,
-            on_secret=_forget,
+            on_secret=forget,
             interval=timedelta() if isinstance(place, EmbeddedEnvironment) else _INTERVAL,
             deadline=timeout,
         )
@@ -104,7 +104,3 @@ def _show(done: Rotated) -> None:
         f"{done.secret} is rotated: every pod used the new value "
         f"{done.propagation:.2f} s after it became current."
     )
-
-
-def _forget(_name: str, _value: SecretStr) -> None:
-    """Take no note of a value."""

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from deployer.eventually import eventually
 from deployer.kinds.releases import not_rolled_out
+from faults.cluster import scale
 from steps.definitions import definition, keep, well_formed
 from steps.focus import Focus
 from steps.rights import assume, scratch_role
@@ -29,23 +30,17 @@ Fault = Callable[[System, Focus], AbstractContextManager[None]]
 def _stopped(system: System, focus: Focus, name: str) -> Iterator[None]:
     """Scale a deployment in the operator's namespace to nothing."""
     manifest = focus.on("apps/v1", "Deployment", name, _OPERATORS_NAMESPACE)
-    _scale(system, name, 0)
+    scale(system.cluster, _OPERATORS_NAMESPACE, name, 0)
     try:
         yield
     finally:
-        _scale(system, name, 1)
+        scale(system.cluster, _OPERATORS_NAMESPACE, name, 1)
         eventually(
             lambda: not_rolled_out(system.cluster.get(manifest)),
             subject=name,
             deadline=60.0,
             remedy="Look at its pods.",
         )
-
-
-def _scale(system: System, name: str, replicas: int) -> None:
-    path = f"/apis/apps/v1/namespaces/{_OPERATORS_NAMESPACE}/deployments/{name}/scale"
-    body = {"spec": {"replicas": replicas}}
-    system.cluster.call("PATCH", path, body=body, content="merge-patch+json", fieldManager="mita-features")
 
 
 def operator_stopped(system: System, focus: Focus) -> AbstractContextManager[None]:

@@ -19,6 +19,7 @@ from environments.guard import ReadOnlyEnvironment
 from environments.protocol import Capability, ClusterAuditReader
 from evidence.readers import Reading, aws_readings, cluster_readings, unexpected
 from evidence.redaction import Redactor
+from evidence.trail import records
 from steps.identity import operators_role, service_account_token
 from steps.rights import SCRATCH, assume, desired_role, scratch_role
 from steps.system import System
@@ -43,22 +44,11 @@ Json = dict[str, Any]
 
 def trail_readings(system: System, since: datetime) -> list[Reading]:
     """Look up the reads of production's secrets in AWS' audit trail, newest first."""
-    return list(aws_readings(_events(system, "GetSecretValue", since), system.desired.secret_store.prefix))
-
-
-def _events(system: System, name: str, since: datetime) -> Iterator[Json]:
-    pages = (
-        system.aws("cloudtrail")
-        .get_paginator("lookup_events")
-        .paginate(
-            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
-            StartTime=since,
-            EndTime=datetime.now(UTC) + timedelta(minutes=1),
+    return list(
+        aws_readings(
+            records(system.aws("cloudtrail"), "GetSecretValue", since), system.desired.secret_store.prefix
         )
     )
-    for page in pages:
-        for event in page["Events"]:
-            yield json.loads(event["CloudTrailEvent"])
 
 
 def expected_readers(system: System) -> dict[str, set[str]]:
@@ -217,9 +207,8 @@ def _looked_up_in_cluster(system: System) -> list[Reading]:
 @when("the records of AWS' audit trail about it are looked up", target_fixture="records")
 def _records_looked_up(system: System) -> list[Json]:
     since = datetime.now(UTC) - timedelta(minutes=1)
-    return [
-        record for name in ("PutSecretValue", "GetSecretValue") for record in _events(system, name, since)
-    ]
+    trail = system.aws("cloudtrail")
+    return [record for name in ("PutSecretValue", "GetSecretValue") for record in records(trail, name, since)]
 
 
 # ---- judged

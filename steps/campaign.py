@@ -17,11 +17,10 @@ from evidence.findings import Finding
 from evidence.observation import Observation
 from steps.chaos import late_failures, rotate_through
 from steps.faults_by_name import FAULTS
-from steps.probes import Probes
+from steps.probes import ROTATED, Probes
 from steps.steady import await_steady_state
 from steps.system import System
 
-SECRETS = ("database/primary", "auth/jwt-secret", "cache/redis-auth")
 _RECOVERY_SECONDS = 15.0  # in which requests may still fail after the last fault
 
 
@@ -44,7 +43,7 @@ type Schedule = tuple[Blow, ...]
 def schedules(longest: int) -> SearchStrategy[Schedule]:
     """Return what makes schedules of one to some blows."""
     blow = strategies.builds(
-        Blow, secret=strategies.sampled_from(SECRETS), fault=strategies.sampled_from(sorted(FAULTS))
+        Blow, secret=strategies.sampled_from(ROTATED), fault=strategies.sampled_from(sorted(FAULTS))
     )
     return strategies.lists(blow, min_size=1, max_size=longest).map(tuple)
 
@@ -63,7 +62,7 @@ def load(file: Path) -> Schedule:
     """
     try:
         schedule = tuple(Blow(**each) for each in json.loads(file.read_text(encoding="utf-8")))
-        unknown = [each for each in schedule if each.fault not in FAULTS or each.secret not in SECRETS]
+        unknown = [each for each in schedule if each.fault not in FAULTS or each.secret not in ROTATED]
         seen = (
             f"{unknown[0].secret}, {unknown[0].fault}" if unknown else "nothing in it" if not schedule else ""
         )
@@ -96,15 +95,12 @@ def strike(
     timeline = observation.timeline
     began = timeline.now()
     await_steady_state(system, timeline)
-    probes = Probes(system, timeline, servers_stay=False)
-    try:
+    with Probes(system, timeline, servers_stay=False) as probes:
         for blow in schedule:
             tell(blow)
             rotate_through(system, timeline, blow.secret, FAULTS[blow.fault](system, blow.secret))
             probes.begin_session()
             await_steady_state(system, timeline)
-    finally:
-        probes.stop()
     history = observation.history(since=began)
     return (
         *checkers.no_credential_gap(history, consumers=Probes.CONSUMERS),

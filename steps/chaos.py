@@ -95,12 +95,9 @@ def _rotated_while(
 ) -> Sequence[Rotated]:
     del began  # what follows is what counts
     await_steady_state(system, timeline)
-    probes = Probes(system, timeline, servers_stay=False)
-    try:
+    with Probes(system, timeline, servers_stay=False):
         done = rotate_through(system, timeline, secret, FAULTS[fault](system, secret))
         await_steady_state(system, timeline)
-    finally:
-        probes.stop()
     return [done]
 
 

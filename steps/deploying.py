@@ -11,7 +11,7 @@ from deployer.plan import Plan
 from deployer.progress import Progress, Step
 from deployer.supplied import REHEARSAL_ACCOUNT, rehearsed
 from environments.embedded.environment import EmbeddedEnvironment
-from environments.embedded.locations import state_directory
+from environments.embedded.locations import deployment_directory
 from environments.protocol import Capability, Environment
 from evidence.model import DeploymentAction, DeploymentSummary
 from steps.system import OnSecret
@@ -38,7 +38,7 @@ def runs_without_us(environment: Environment) -> bool:
 
 def receipts_directory(environment: Environment) -> Path:
     """Return where an environment's receipts lie, those of `mita deploy` included."""
-    return state_directory() / "deployments" / environment.name.replace(":", "-")
+    return deployment_directory(environment.name)
 
 
 def deploy(

@@ -16,11 +16,11 @@ from evidence.monthly import Month, gather, markdown
 from evidence.timeline import Timeline
 from steps.audit import role_that_reads, trail_readings
 from steps.parameters import phrase
+from steps.probes import ROTATED
 from steps.prometheus import query
 from steps.rotating import rotate
 from steps.system import System
 
-_CRITICAL = ("database/primary", "auth/jwt-secret", "cache/redis-auth")
 _PROVEN_BY_LOGIN = ("database/primary", "cache/redis-auth")
 _STALE = "STALE_SECONDS"
 _DAY = timedelta(days=1)
@@ -32,12 +32,12 @@ _TRAIL_SECONDS = 900.0  # by which AWS' trail may lag
 
 @when("every critical credential is changed by the emergency procedure", target_fixture="drill")
 def _drill(system: System, timeline: Timeline) -> Sequence[Rotated]:
-    return [rotate(system, timeline, secret) for secret in _CRITICAL]
+    return [rotate(system, timeline, secret) for secret in ROTATED]
 
 
 @then(phrase("each was in use everywhere within {seconds:d} seconds"))
 def _in_use(drill: Sequence[Rotated], seconds: int) -> None:
-    assert [done.secret for done in drill] == list(_CRITICAL)
+    assert [done.secret for done in drill] == list(ROTATED)
     for done in drill:
         assert done.of(Kind.POD), f"no pod was seen to use {done.secret}"
         took = max(hop.seconds for hop in done.hops)

@@ -6,6 +6,8 @@ import base64
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from types import TracebackType
+from typing import Self
 
 import psycopg2
 import redis
@@ -24,7 +26,7 @@ _SESSION = "a session that began before"
 _DATABASE = "mita-production-database-credentials"
 _CACHE = "mita-production-cache-credentials"
 _AUTH = "mita-production-auth-secrets"
-_ROTATED = ("database/primary", "auth/jwt-secret", "cache/redis-auth")
+ROTATED = ("database/primary", "auth/jwt-secret", "cache/redis-auth")
 _OK = 200
 _REFUSED = 401
 
@@ -51,6 +53,14 @@ class Probes:
         self._thread = threading.Thread(target=self._run, name="credential-probes", daemon=True)
         self._thread.start()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
     def begin_session(self) -> None:
         """Begin another session, after a rotation, as users do who come later."""
         self._session = self._token()
@@ -70,7 +80,7 @@ class Probes:
                 self._probe(_DATABASE, _HELD, lambda: _database(self._held(cluster, _DATABASE)))
                 self._probe(_CACHE, _HELD, lambda: _cache(self._held(cluster, _CACHE)))
                 self._probe(_AUTH, _SESSION, self._present)
-                for secret in _ROTATED:
+                for secret in ROTATED:
                     described = manager.describe_secret(SecretId=self._system.full_name(secret))
                     labels: Mapping[str, list[str]] = described["VersionIdsToStages"]
                     versions = tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -71,9 +72,15 @@ def _regretted(system: System, returning: None) -> Object:
     return before
 
 
-@given("the legacy secret from before is still there", target_fixture="legacy")
-def _legacy_secret(system: System, returning: None) -> Iterator[None]:
-    del returning  # before the secret is taken away
+@given("the legacy secret from before is still there")
+def _legacy_secret_is_there(system: System) -> Iterator[None]:
+    with _legacy_secret(system):
+        yield
+
+
+@contextmanager
+def _legacy_secret(system: System) -> Iterator[None]:
+    """Keep the legacy secret for the length of a block, and return to Secrets Manager at its end."""
     assert set(_NOW) == LEGACY_KEYS
     values, metadata = held(system), {"name": _LEGACY, "namespace": system.desired.namespace}
     data = {key: values[name][at].get_secret_value() for key, (name, at) in _NOW.items()}
@@ -87,15 +94,11 @@ def _legacy_secret(system: System, returning: None) -> Iterator[None]:
 
 
 @given("the application works with the legacy secret, and the operator is stopped")
-def _rolled_back_twice(system: System, request: pytest.FixtureRequest) -> Iterator[None]:
-    legacy = _legacy_secret(system, request.getfixturevalue("returning"))
-    next(legacy)
-    try:
+def _rolled_back_twice(system: System) -> Iterator[None]:
+    with _legacy_secret(system):
         _rollback(system).to(Target.LEGACY_SECRETS)
         _rollback(system).to(Target.OPERATOR_STOPPED)
         yield
-    finally:
-        next(legacy, None)
 
 
 @given("a value was changed in Secrets Manager meanwhile")

@@ -155,11 +155,8 @@ def _rotated(
     system: System, timeline: Timeline, began: float, supplied: Supplied, secret: str
 ) -> Sequence[Rotated]:
     del began  # what follows is what counts
-    probes = Probes(system, timeline)
-    try:
+    with Probes(system, timeline):
         return [rotate(system, timeline, secret, supplied)]
-    finally:
-        probes.stop()
 
 
 @when(
@@ -168,11 +165,8 @@ def _rotated(
 )
 def _rotated_untold(system: System, timeline: Timeline, began: float, secret: str) -> Sequence[Rotated]:
     del began  # as above
-    probes = Probes(system, timeline)
-    try:
+    with Probes(system, timeline):
         return [rotate(system, timeline, secret, nudge=False, bound=_OWN_BOUND)]
-    finally:
-        probes.stop()
 
 
 @when("these secrets are rotated one after the other, twice:", target_fixture="rotated")
@@ -180,13 +174,11 @@ def _rotated_back_to_back(
     system: System, timeline: Timeline, began: float, datatable: list[list[str]]
 ) -> Sequence[Rotated]:
     del began  # as above
-    probes, done = Probes(system, timeline), []
-    try:
+    done = []
+    with Probes(system, timeline) as probes:
         for (secret,) in datatable[1:] * 2:
             done.append(rotate(system, timeline, secret))
             probes.begin_session()
-    finally:
-        probes.stop()
     return done
 
 

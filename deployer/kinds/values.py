@@ -22,6 +22,11 @@ from deployer.supplied import Supplied, how_to_give
 OnSecret = Callable[[str, SecretStr], None]
 """Told of every secret value when it is born or read: its name, and the value."""
 
+
+def forget(_name: str, _value: SecretStr) -> None:
+    """Take no note of a secret value."""
+
+
 BATCH = 20  # secrets that BatchGetSecretValue takes at once
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
 from botocore.exceptions import ClientError
-from filelock import FileLock, Timeout
 
 from deployer.cluster import Cluster
 from deployer.connections import Connections
 from deployer.desired import Desired
 from deployer.errors import ConfigurationError, NotReadyError, RefusedError
+from deployer.exclusive import alone
 from deployer.kinds.values import OnSecret
 from deployer.progress import Progress, silent
 from deployer.rotation.consumers import Consumers, Use, renewed
@@ -25,6 +24,8 @@ from deployer.rotation.stored import CURRENT, PENDING, Stored
 from deployer.rotation.trail import Observe, Trail, unobserved
 from deployer.shapes import Fields
 from deployer.supplied import Supplied, require_form
+
+_APART = "no deployment and no other rotation at the same time"
 
 
 class Rotator:
@@ -95,7 +96,7 @@ class Rotator:
             RefusedError: One is under way, was just made, or was left half done and is not to be resumed.
             NotReadyError: It failed, or was not complete within the deadline.
         """
-        with self._alone():
+        with alone(self._locks, self._trail.subject, _APART):
             before, pending = self._startable(resume=resume)
             old = self._stored.fields(CURRENT)
             consumers = Consumers(Cluster(self._connections.kubernetes), self._desired, self._stored.name)
@@ -121,26 +122,13 @@ class Rotator:
         Returns:
             Id of the version; None where nothing was pending.
         """
-        with self._alone():
+        with alone(self._locks, self._trail.subject, _APART):
             _, pending = self._stored.versions()
             if pending is not None:
                 self._stored.give_up(pending)
             return pending
 
     # ---- before
-
-    def _alone(self) -> AbstractContextManager[object]:
-        self._locks.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = self._locks / "apply.lock"
-        try:
-            return FileLock(file, timeout=0).acquire()
-        except Timeout:
-            raise RefusedError(
-                self._trail.subject,
-                expected="no deployment and no other rotation at the same time",
-                seen=f"{file} is held",
-                remedy="Wait until the other one ends.",
-            ) from None
 
     def _startable(self, *, resume: bool) -> tuple[str, str | None]:
         """Return the current version and the one to resume, if the rotation may start."""

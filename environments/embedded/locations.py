@@ -39,6 +39,18 @@ def state_directory() -> Path:
     return _overridden("MITA_STATE", default)
 
 
+def deployment_directory(environment: str) -> Path:
+    """Return the directory of an environment's receipts, locks and notes; it need not exist yet.
+
+    Args:
+        environment: The name that ``--environment`` takes.
+
+    Raises:
+        ConfigurationError: As for `state_directory`.
+    """
+    return state_directory() / "deployments" / environment.replace(":", "-")
+
+
 def _overridden(variable: str, default: Path) -> Path:
     chosen = os.environ.get(variable)
     if not chosen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import signal
@@ -11,11 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from deployer.parent_death import end_with_parent
+
 _TICK_SECONDS = 1.0
 _GRACE_SECONDS = 5.0
-_PR_SET_PDEATHSIG = 1
-# Loaded here, because a child between fork and exec must not import.
-_LIBC = ctypes.CDLL(None)
 
 
 def run(
@@ -51,7 +49,7 @@ def run(
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, and no other way to make it
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, and no other way to make it
         )
     try:
         ended = os.pidfd_open(child.pid)
@@ -63,10 +61,6 @@ def run(
         return child.wait()
     finally:
         _end(child)
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
