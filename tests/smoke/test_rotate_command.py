@@ -129,6 +129,6 @@ def test_an_interrupted_rotation_says_how_to_go_on_and_goes_on_by_itself(place: 
         return None if done.returncode == 0 or nothing_pending else done.stderr
 
     eventually(incomplete, subject="the rotation", deadline=60, remedy="Read the function's log.")
-    # The rotation may have ended without anyone to tell the operator: one that is followed brings all to rest.
+    # It may have ended with nobody to tell the operator: a rotation that is followed brings all to rest.
     followed = place.mita("rotate", "database/primary")
     assert followed.returncode == 0, followed.stderr
