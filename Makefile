@@ -1,7 +1,7 @@
 # `make test` and `make acceptance` do everything from a fresh clone.
 # Each job is described in tox.ini; ARGS reach the job's command: make load ARGS="--host http://127.0.0.1:8000"
 UV := .bootstrap/bin/uv
-JOBS := acceptance test load chaos production-smoke bench lint types
+JOBS := acceptance test load chaos production-smoke bench teeth browser kind lint types
 
 # Every program of the project starts from compiled files, whatever the caller's shell says.
 export PYTHONDONTWRITEBYTECODE :=
@@ -15,7 +15,7 @@ help:
 test: $(UV)
 	@$(UV) run --locked --quiet tox run -q -e lint,types,test -- $(ARGS)
 
-acceptance chaos production-smoke bench lint types load: $(UV)
+acceptance chaos production-smoke bench teeth browser kind lint types load: $(UV)
 	@$(UV) run --locked --quiet tox run -q -e $@ -- $(ARGS)
 
 $(UV): requirements-bootstrap.txt

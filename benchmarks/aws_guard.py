@@ -35,6 +35,10 @@ _WARM_UP = 200
 _READS = 1000
 _SECRET = "mita-finance/production/database-credentials"  # noqa: S105  its name
 _PERCENT = 100.0
+_HEADERS = {
+    "X-Amz-Target": "secretsmanager.GetSecretValue",
+    "Content-Type": "application/x-amz-json-1.1",
+}
 
 
 class _Unguarded(Supervisor):
@@ -50,8 +54,9 @@ class _Reader:
     """Reads one secret again and again over one connection, as a role that may read it."""
 
     connection: http.client.HTTPConnection
+    url: str
     body: bytes
-    headers: dict[str, str]
+    keys: Credentials
     server: psutil.Process
 
     def read(self) -> float:
@@ -60,8 +65,9 @@ class _Reader:
         Raises:
             RuntimeError: The read was refused.
         """
+        headers = self._signed()
         began = time.perf_counter()
-        self.connection.request("POST", "/", body=self.body, headers=self.headers)
+        self.connection.request("POST", "/", body=self.body, headers=headers)
         answer = self.connection.getresponse()
         content = answer.read()
         seconds = time.perf_counter() - began
@@ -69,6 +75,11 @@ class _Reader:
             kind = json.loads(content).get("__type")
             raise RuntimeError(f"GetSecretValue was answered with {answer.status} {kind}")
         return seconds
+
+    def _signed(self) -> dict[str, str]:
+        request = AWSRequest("POST", self.url, headers=_HEADERS, data=self.body)
+        SigV4Auth(self.keys, "secretsmanager", REGION).add_auth(request)
+        return dict(request.headers.items())
 
     def processor(self) -> float:
         """Return the seconds that the server has computed so far."""
@@ -162,22 +173,12 @@ def _prepared(endpoint: AwsEndpoint, server: psutil.Process) -> _Reader:
     iam.put_role_policy(RoleName="reader", PolicyName="read", PolicyDocument=_policy(*_reading(key)))
     credentials = sts.assume_role(RoleArn=role, RoleSessionName="benchmark")["Credentials"]
     body = json.dumps({"SecretId": _SECRET}).encode()
-    request = AWSRequest(
-        "POST",
-        f"{endpoint.url}/",
-        headers={
-            "X-Amz-Target": "secretsmanager.GetSecretValue",
-            "Content-Type": "application/x-amz-json-1.1",
-        },
-        data=body,
-    )
     keys = Credentials(
         credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"]
     )
-    SigV4Auth(keys, "secretsmanager", REGION).add_auth(request)
     address = urlsplit(endpoint.url)
     connection = http.client.HTTPConnection(str(address.hostname), address.port)
-    return _Reader(connection, body, dict(request.headers.items()), server)
+    return _Reader(connection, f"{endpoint.url}/", body, keys, server)
 
 
 def _reading(key: str) -> list[dict[str, object]]:

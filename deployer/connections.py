@@ -35,13 +35,18 @@ class ClusterIdentity:
 
 @dataclass(frozen=True, slots=True)
 class ServerLogin:
-    """A server and the administrator's login on it, with which logins for MITA are provisioned."""
+    """A server and the administrator's login on it, with which logins for MITA are provisioned.
+
+    Attributes:
+        authority: PEM file of the authority behind its certificate; None where it does not speak TLS.
+    """
 
     host: str
     port: int
     username: str
     password: SecretStr
     database: str = ""
+    authority: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ class Connections:
         endpoints: Addresses of the running system's parts.
         pagerduty_key: Routing key of the PagerDuty service that is told of alerts; None where there is none.
         function_environment: Variables that this environment adds for the rotation functions
-            (for example that servers have no TLS).
+            (for example that servers have no TLS, or by which authority it is verified).
         insight: What the environment lets the encryption validator see, and excuses.
         build_cache: Directory for what the functions' packages are made of.
         approvals: File of the approvals that a deployment needs here; None where nothing is at stake.
@@ -124,3 +129,14 @@ class Connections:
     insight: Insight = field(default_factory=Insight)
     build_cache: Path = field(default_factory=lambda: user_cache_path("mita"))
     approvals: Path | None = None
+
+    @property
+    def facts(self) -> Mapping[str, str | int]:
+        """What secrets take from here: where servers are, and how Redis' URLs begin."""
+        facts: dict[str, str | int] = {}
+        for name, server in (("database", self.database), ("cache", self.cache)):
+            if server is not None:
+                facts |= {f"{name}.host": server.host, f"{name}.port": server.port}
+        if self.cache is not None and self.cache.authority is not None:
+            facts["cache.scheme"] = "rediss"
+        return facts

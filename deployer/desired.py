@@ -206,10 +206,10 @@ class Desired(Strict):
         if self.rotation.role not in roles:
             _contradiction("rotation.role", f"a role of Lambda's, {sorted(roles)}", repr(self.rotation.role))
         for function in self.rotation.functions:
-            needs = supplied_forms if function.module == "external_rotation" else connection_template
+            supplied = function.module == "external_rotation"
             for secret in (self.secret(name) for name in function.secrets if not function.previous):
                 try:
-                    needs(secret)
+                    supplied_forms(secret) if supplied else connection_template(secret, {})
                 except ValueError as error:
                     where = f"rotation.functions.{function.name}"
                     _contradiction(where, f"secrets for {function.module}", str(error))

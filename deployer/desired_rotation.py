@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
@@ -97,8 +97,8 @@ class DesiredRotation(Strict):
                 yield function.previous
 
 
-def connection_template(secret: DesiredSecret) -> str:
-    """Return the template of a secret's connection string.
+def connection_template(secret: DesiredSecret, facts: Mapping[str, str | int]) -> str:
+    """Return the template of a secret's connection string, with what the connections know.
 
     Raises:
         ValueError: It has none.
@@ -106,7 +106,7 @@ def connection_template(secret: DesiredSecret) -> str:
     field = secret.fields.get(_CONNECTION_STRING)
     if field is None or field.template is None:
         raise ValueError(f"{secret.name} has no template for its {_CONNECTION_STRING}")
-    return field.template
+    return field.template_with(facts)
 
 
 def supplied_forms(secret: DesiredSecret) -> dict[str, str]:

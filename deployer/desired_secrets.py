@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from string import Formatter
 from typing import Annotated, Literal, Self
 
@@ -26,6 +26,7 @@ class Strict(BaseModel):
 
 
 ConnectionFact = Literal["database.host", "database.port", "cache.host", "cache.port"]
+_SCHEME = "cache.scheme"  # a fact that only templates refer to
 
 
 class SecretField(Strict):
@@ -39,7 +40,7 @@ class SecretField(Strict):
         constant: Value written when the secret is first populated.
         one_of: Values that a constant may have become since, for example by a rotation.
         timestamp: The time of the first population, UTC.
-        template: Text with ``{field}`` for siblings, which are percent-encoded.
+        template: Text with ``{field}`` for siblings, which are percent-encoded, and ``{cache.scheme}``.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -89,7 +90,18 @@ class SecretField(Strict):
         """The fields that the template refers to."""
         if self.template is None:
             return ()
-        return tuple(name for _, name, _, _ in Formatter().parse(self.template) if name is not None)
+        parsed = Formatter().parse(self.template)
+        return tuple(name for _, name, _, _ in parsed if name is not None and name != _SCHEME)
+
+    def template_with(self, facts: Mapping[str, str | int]) -> str:
+        """Return the template with what the connections know; Redis' URLs are without TLS unless they do.
+
+        Raises:
+            ValueError: It has none.
+        """
+        if self.template is None:
+            raise ValueError("this field has no template")
+        return self.template.replace(f"{{{_SCHEME}}}", str(facts.get(_SCHEME, "redis")))
 
 
 class DesiredSecret(Strict):

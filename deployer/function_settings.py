@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from deployer.desired import Desired
 from deployer.desired_rotation import DesiredFunction, connection_template, supplied_forms
 
 
-def variables(function: DesiredFunction, desired: Desired, *, administrator: str) -> dict[str, str]:
+def variables(
+    function: DesiredFunction, desired: Desired, *, facts: Mapping[str, str | int], administrator: str
+) -> dict[str, str]:
     """Return a function's environment variables; none of them is secret.
 
     Args:
         function: The function.
         desired: What the rest of the system is like.
+        facts: What the connections know.
         administrator: ARN of the secret with the administrator's login, where the function needs one.
     """
     settings = dict(function.environment)
     if function.administrator is not None:
         secret = desired.secret(function.secrets[0])
         settings["MASTER_SECRET_ARN"] = administrator
-        settings["CONNECTION_STRING_TEMPLATE"] = connection_template(secret)
+        settings["CONNECTION_STRING_TEMPLATE"] = connection_template(secret, facts)
     if function.module == "database_rotation":
         settings["LOGINS"] = ",".join(desired.database.logins)
     if function.module == "redis_rotation":

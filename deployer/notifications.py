@@ -8,6 +8,7 @@ which is a credential, gets into an error.
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -165,6 +166,30 @@ class PagerDuty:
                 seen="another one",
                 remedy="See whether the address is that of the Events API v2.",
             ) from None
+
+
+def send_test_event(pagerduty: PagerDuty, *, source: str) -> str:
+    """Trigger, acknowledge and resolve an event that says that nothing is wrong.
+
+    Args:
+        pagerduty: The service that is told.
+        source: What tells it.
+
+    Returns:
+        The key by which the service knows all three.
+
+    Raises:
+        ServiceError: One was not delivered.
+    """
+    key = pagerduty.trigger(
+        "Test of MITA's alerting; nothing is wrong",
+        source=source,
+        severity="info",
+        dedup_key=f"mita-test-{secrets.token_hex(8)}",
+    )
+    pagerduty.acknowledge(key)
+    pagerduty.resolve(key)
+    return key
 
 
 class Slack:

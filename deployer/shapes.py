@@ -99,7 +99,8 @@ def compose(
             fields[name] = _new(field, name, supplied, invent)
     for name, field in secret.fields.items():
         if field.template is not None:
-            fields[name] = derived(field.template, {each: fields[each] for each in field.siblings})
+            siblings = {each: fields[each] for each in field.siblings}
+            fields[name] = derived(field.template_with(facts), siblings)
     return fields
 
 
@@ -151,7 +152,7 @@ def findings(secret: DesiredSecret, stored: Fields, facts: Facts) -> list[Findin
         if field.template is None or any(sibling not in stored for sibling in field.siblings):
             continue
         value = stored.get(name)
-        if not isinstance(value, SecretStr) or value != derived(field.template, stored):
+        if not isinstance(value, SecretStr) or value != derived(field.template_with(facts), stored):
             seen = "nothing" if value is None else "a value that disagrees with its parts"
             found.append(Finding(name, seen, Severity.DERIVE))
     return found

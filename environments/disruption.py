@@ -26,6 +26,8 @@ class Trouble:
         error: AWS' code of the error that the call is refused with; empty where it is only late.
         status: HTTP status of the refusal.
         seconds: By which the call is late.
+        served: Whether it is served on time, and only its answer is late.
+        after: How many calls that fit are let go first.
     """
 
     service: str
@@ -34,6 +36,8 @@ class Trouble:
     error: str = ""
     status: int = 400
     seconds: float = 0.0
+    served: bool = False
+    after: int = 0
 
 
 class Troubled(Protocol):
@@ -59,6 +63,9 @@ class Disruptable(Protocol):
 
     def freeze(self, server: Server, seconds: float) -> None:
         """Keep a server from doing anything for some seconds; it goes on even if its caller dies."""
+
+    def connected(self, server: Server) -> int:
+        """Return how many connections a server has at the moment."""
 
     def end_function(self, name: str) -> int:
         """End the processes that a function runs in, without a word; returns how many there were."""

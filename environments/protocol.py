@@ -12,6 +12,9 @@ from kubernetes.client import ApiClient
 from deployer.connections import ClusterIdentity, Connections, Endpoints
 from deployer.progress import Progress
 
+KUBELET_SECONDS = 90.0
+"""How long a kubelet takes at most to renew mounted secrets by itself (finding 6)."""
+
 
 class Capability(enum.StrEnum):
     """Something that not every environment can show.
@@ -104,6 +107,26 @@ class ClusterAuditReader(Protocol):
 
     def cluster_audit(self) -> Iterable[Mapping[str, Any]]:
         """Yield the records of the API server's audit log, oldest first."""
+
+
+@runtime_checkable
+class MemoryReader(Protocol):
+    """What an environment offers besides that runs on this machine."""
+
+    def memory_bytes(self) -> int:
+        """Return what all of its servers and pods hold of this machine's memory.
+
+        Raises:
+            MitaError: It does not run.
+        """
+
+
+@runtime_checkable
+class RenewingNodes(Protocol):
+    """What an environment offers besides whose nodes renew mounted secrets in their own time."""
+
+    renewal_seconds: float
+    """The longest that a node takes, once a secret has changed in the cluster and nobody hurries it."""
 
 
 @runtime_checkable

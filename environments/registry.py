@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer.approvals import require_approvals
 from deployer.errors import ConfigurationError
 from environments.embedded.environment import EmbeddedEnvironment
-from environments.embedded.smoke_identity import EmbeddedSmokeIdentity
 from environments.guard import Budget, Guard, ReadOnlyEnvironment
 from environments.guard.allowances import allowances
+from environments.managed import Managed
 from environments.protocol import Environment
 from environments.real.configuration import Configuration, read_configuration
 from environments.real.environment import RealEnvironment
+from environments.smoke_identity import SmokeIdentity
 
-KINDS = ("embedded",)
+KINDS = ("embedded", "kind")
+if TYPE_CHECKING:
+    from environments.kind.environment import KindEnvironment
+
 _REAL_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _CHANGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/#-]{2,63}")
-_EMBEDDED_SECONDS, _EMBEDDED_REQUESTS = 120.0, 2000
+_LOCAL_SECONDS, _LOCAL_REQUESTS = 120.0, 2000
 
 
 def create(
@@ -28,9 +33,9 @@ def create(
     """Make the environment of a name, without starting it.
 
     Args:
-        name: ``embedded``, or ``embedded:INSTANCE`` for another one beside it; any other name is
-            that of a real environment.
-        configuration: What a real environment is described by; the embedded one takes none.
+        name: ``embedded`` or ``kind``, or ``embedded:INSTANCE`` for another one beside it; any other
+            name is that of a real environment.
+        configuration: What a real environment is described by; the others take none.
         authorise: Id of the change that is authorised in a real environment; it is only read without.
         planning: Whether what is there is also compared with what is desired: that asks for more.
 
@@ -42,7 +47,8 @@ def create(
     if kind in KINDS:
         _take_none("--config", configuration)
         _take_none("--authorise", authorise)
-        return EmbeddedEnvironment(instance or "default")
+        made = EmbeddedEnvironment if kind == "embedded" else _kind()
+        return made(instance or "default")
     if configuration is None or not _REAL_NAME.fullmatch(name):
         raise ConfigurationError(
             "--environment",
@@ -54,11 +60,17 @@ def create(
     return _real(name, read_configuration(configuration), authorise=authorise, planning=planning)
 
 
+def _kind() -> type[KindEnvironment]:
+    from environments.kind.environment import KindEnvironment  # noqa: PLC0415  Docker's client takes its time
+
+    return KindEnvironment
+
+
 def _take_none(option: str, value: object) -> None:
     if value is not None:
         raise ConfigurationError(
             option,
-            expected="none for the embedded environment, which knows its own addresses and risks nothing",
+            expected="none for an environment of this machine, which knows its addresses and risks nothing",
             seen=str(value),
             remedy="Leave it out.",
         )
@@ -90,11 +102,9 @@ def read_only(environment: Environment) -> ReadOnlyEnvironment:
     """
     if isinstance(environment, ReadOnlyEnvironment):
         return environment
-    if isinstance(environment, EmbeddedEnvironment):
-        return ReadOnlyEnvironment(
-            EmbeddedSmokeIdentity(environment),
-            Guard(Budget(seconds=_EMBEDDED_SECONDS, requests=_EMBEDDED_REQUESTS)),
-        )
+    if isinstance(environment, Managed):
+        budget = Budget(seconds=_LOCAL_SECONDS, requests=_LOCAL_REQUESTS)
+        return ReadOnlyEnvironment(SmokeIdentity(environment), Guard(budget))
     raise ConfigurationError(
         "--authorise",
         expected="none for a run that only reads",

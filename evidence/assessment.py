@@ -96,8 +96,9 @@ def assess(run: Run) -> Assessment:
     scenarios = [scenario for feature in features for scenario in feature.scenarios]
     criteria = tuple(_criterion(criterion, scenarios) for criterion in run.criteria)
     failures = [*run.problems, *_findings(run), *_count(scenarios, Status.FAILED, "failed")]
+    asked = [scenario for scenario in scenarios if not run.scope or run.scope in scenario.tags]
     gaps = [
-        *_count(scenarios, Status.NOT_RUN, "did not run"),
+        *_count(asked, Status.NOT_RUN, "did not run"),
         *_count(scenarios, Status.SKIPPED, "was skipped", "were skipped"),
         *_interrupted(run),
         *_missing(criteria),
@@ -108,6 +109,9 @@ def assess(run: Run) -> Assessment:
     if gaps and run.selection:
         gaps.append(f"Only a part was asked for: {run.selection}.")
     remarks = _count(scenarios, Status.NOT_EXERCISED, f"cannot be exercised in {run.environment}")
+    if left := len(scenarios) - len(asked):
+        others = "1 other scenario was" if left == 1 else f"{left} other scenarios were"
+        remarks.append(f"Only what is tagged {run.scope} was asked for; {others} not.")
     return Assessment(verdict, (*failures, *gaps), tuple(remarks), features, criteria)
 
 

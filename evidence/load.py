@@ -54,6 +54,7 @@ class LoadSummary(BaseModel):
 
     Attributes:
         profile: The shape of the load.
+        purpose: What it was for.
         late: Sends that were made later than due.
         missed: Sends that were due and never made.
         thresholds: What was demanded of it.
@@ -62,6 +63,7 @@ class LoadSummary(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     profile: str = ""
+    purpose: str = ""
     late: int = 0
     missed: int = 0
     thresholds: tuple[Threshold, ...] = ()
@@ -94,6 +96,11 @@ class LoadRun(BaseModel):
     name: str
     summary: LoadSummary | None = None
     seconds: tuple[LoadSecond, ...]
+
+    @property
+    def title(self) -> str:
+        """What it was for, or its name where it did not say."""
+        return (self.summary and self.summary.purpose) or self.name
 
     @property
     def count(self) -> int:

@@ -15,6 +15,7 @@ from deployer.errors import ConfigurationError
 from evidence.catalogue import CataloguedFeature, CataloguedScenario
 from evidence.criteria import Criterion
 from evidence.observation import Observed
+from evidence.surroundings import Comparison, Panel, Score
 
 RESULTS_FILE = "results.json"
 
@@ -153,11 +154,13 @@ class DeploymentSummary(_Record):
     Attributes:
         outcome: What came of it, in a sentence.
         seconds: How long it took.
+        ready_seconds: How long the environment took to be ready before that; None where it ran already.
         actions: In the order in which they were done; empty when there was nothing to change.
     """
 
     outcome: str
     seconds: float = 0.0
+    ready_seconds: float | None = None
     actions: tuple[DeploymentAction, ...] = ()
 
 
@@ -169,6 +172,7 @@ class Run(_Record):
         started: When the run began.
         finished: When it ended; None while it runs, and for ever when it was killed.
         selection: How the scenarios were chosen, when not all of them were asked for.
+        scope: The tag of the scenarios that were asked for; empty for all.
         problems: What went wrong outside any scenario; each alone makes the run fail.
         versions: What ran, by name.
         deployment: What was deployed; None when the run found the system deployed.
@@ -176,12 +180,18 @@ class Run(_Record):
         features: The feature files as they stood.
         scenarios: Results, in the order in which they ran.
         observed: What the run's history amounts to: checks, propagation, load.
+        dashboard: The dashboard as it was at the end; empty without monitoring.
+        memory_bytes: What the environment held at the end; None where nobody could tell.
+        comparison: The run beside earlier ones.
+        sources: Digest of the sources that ran.
+        teeth: The score of planted defects that was measured last.
     """
 
     environment: str
     started: datetime
     finished: datetime | None = None
     selection: str = ""
+    scope: str = ""
     problems: tuple[str, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
     deployment: DeploymentSummary | None = None
@@ -189,6 +199,16 @@ class Run(_Record):
     features: tuple[CataloguedFeature, ...] = ()
     scenarios: tuple[ScenarioResult, ...] = ()
     observed: Observed = Observed()
+    dashboard: tuple[Panel, ...] = ()
+    memory_bytes: int | None = None
+    comparison: Comparison | None = None
+    sources: str = ""
+    teeth: Score | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs, and for ever when it was killed."""
+        return (self.finished - self.started).total_seconds() if self.finished else None
 
 
 def save_run(run: Run, directory: Path) -> Path:

@@ -23,6 +23,7 @@ from evidence.criteria import Criterion
 from evidence.events import Entry
 from evidence.findings import Finding, Hold
 from evidence.forms import write_forms
+from evidence.history import surrounded
 from evidence.leak_search import search_files
 from evidence.manifest import seal
 from evidence.model import Attachment, DeploymentSummary, Phase, Run, ScenarioResult, Status, save_run
@@ -30,6 +31,7 @@ from evidence.observation import Observation, Observed
 from evidence.redaction import Redactor, redact_strings
 from evidence.report import caption
 from evidence.scenario_log import ScenarioLog, vanished
+from evidence.surroundings import Panel
 from evidence.timeline import Timeline
 
 JUNIT_FILE = "junit.xml"
@@ -53,6 +55,9 @@ class Recorder:
         collectors: Asked for evidence when a scenario fails.
         versions: What ran, by name; filled by whoever knows.
         deployment: What was deployed before the features ran.
+        scope: The tag of the scenarios that are asked for; empty for all.
+        dashboard: The dashboard as it was at the end; filled by whoever can ask.
+        memory_bytes: What the environment held then; filled likewise.
         observation: Keeps the run's timeline and the checks that are made of it.
         assessment: The judgement, once the session has ended.
     """
@@ -71,6 +76,9 @@ class Recorder:
         self.collectors: list[Callable[[pytest.Item], Iterable[Attachment]]] = []
         self.versions: dict[str, str] = {}
         self.deployment: DeploymentSummary | None = None
+        self.dashboard: tuple[Panel, ...] = ()
+        self.memory_bytes: int | None = None
+        self.scope = ""
         self.observation = Observation(directory, self.redactor.redact)
         self.assessment: Assessment | None = None
         self._features_directory = features_directory
@@ -116,11 +124,15 @@ class Recorder:
         """The run's timeline, to append to."""
         return self.observation.timeline
 
-    @pytest.fixture(name="hold")
-    def _hold(self, request: pytest.FixtureRequest) -> Hold:
-        """Keeps the result of a check for the report, and fails the scenario with its findings."""
+    @pytest.fixture(name="scenario")
+    def _scenario(self, request: pytest.FixtureRequest) -> str:
+        """What the report calls the scenario."""
         log = self._logs.get(request.node.nodeid)
-        scenario = caption(log.result()) if log is not None else ""
+        return caption(log.result()) if log is not None else ""
+
+    @pytest.fixture(name="hold")
+    def _hold(self, scenario: str) -> Hold:
+        """Keeps the result of a check for the report, and fails the scenario with its findings."""
 
         def hold(title: str, history: Sequence[Entry], *findings: Iterable[Finding]) -> None:
             found = itertools.chain.from_iterable(findings)
@@ -247,6 +259,8 @@ class Recorder:
 
     def _finish(self) -> None:
         run = self._save(finished=datetime.now(UTC), observed=self._observed())
+        run = surrounded(run, self.directory, root=self._features_directory.parent)
+        save_run(run, self.directory)
         self.assessment = assess(run)
         write_forms(run, self.directory)
 
@@ -262,9 +276,12 @@ class Recorder:
             update={
                 "finished": finished,
                 "selection": self.redactor.redact(self._selection),
+                "scope": self.scope,
                 "problems": tuple(self._problems),
                 "versions": dict(self.versions),
                 "deployment": self.deployment,
+                "dashboard": self.dashboard,
+                "memory_bytes": self.memory_bytes,
                 "scenarios": self.results,
                 "observed": observed or Observed(checks=self.observation.checks),
             }

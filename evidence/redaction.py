@@ -7,6 +7,7 @@ import html
 import json
 import mmap
 import re
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -45,8 +46,11 @@ class Redactor:
     """
 
     def __init__(self) -> None:
+        self._values: set[str] = set()
         self._names: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
+        # By their first characters, so that a text is read once however many values are known.
+        self._beginnings: dict[str, tuple[str, ...]] = {}
+        self._registering = threading.Lock()
 
     def register(self, name: str, value: SecretStr | str) -> None:
         """Take note of a value, so that it is kept out of every later text.
@@ -62,19 +66,29 @@ class Redactor:
         if len(text) < SHORTEST:
             msg = f"{name} has {len(text)} characters, too few to be searched for"
             raise ValueError(msg)
-        for form in _forms(text):
-            self._names.setdefault(form, name)
-        self._pattern = None
+        with self._registering:
+            if text in self._values:
+                return
+            self._values.add(text)
+            for form in _forms(text) - self._names.keys():
+                self._names[form] = name
+                beginning = form[:SHORTEST]
+                # The longest first: a value may begin as a shorter one does.
+                known = (*self._beginnings.get(beginning, ()), form)
+                self._beginnings[beginning] = tuple(sorted(known, key=len, reverse=True))
 
     def redact(self, text: str) -> str:
         """Return the text with each known value replaced by its name."""
-        if not self._names:
-            return text
-        if self._pattern is None:
-            # The longest form first: a value may begin as a shorter one does.
-            forms = sorted(self._names, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, forms)))
-        return self._pattern.sub(lambda found: f"[{self._names[found[0]]}]", text)
+        beginnings, parts, rest, position = self._beginnings, [], 0, 0
+        while position <= len(text) - SHORTEST:
+            for form in beginnings.get(text[position : position + SHORTEST], ()):
+                if text.startswith(form, position):
+                    parts += [text[rest:position], f"[{self._names[form]}]"]
+                    rest = position = position + len(form)
+                    break
+            else:
+                position += 1
+        return "".join([*parts, text[rest:]])
 
     def find(self, text: str | bytes) -> tuple[str, ...]:
         """Name the known values that a text shows, each once."""

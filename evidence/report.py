@@ -14,9 +14,11 @@ from markupsafe import Markup, escape
 
 from evidence.assessment import Assessment, CriterionResult, Standing, assess
 from evidence.chart import clock, draw
+from evidence.curve import Curve, amount, trace
 from evidence.ledger import Hop
 from evidence.marks import stretches
 from evidence.model import Run, ScenarioResult, Status, write_atomically
+from evidence.surroundings import Comparison, Series
 
 REPORT_FILE = "report.html"
 LATEST = "latest"
@@ -56,8 +58,8 @@ def write_report(run: Run, directory: Path) -> Path:
     return write_atomically(directory / REPORT_FILE, render(run, assess(run)))
 
 
-def render(run: Run, assessment: Assessment) -> str:
-    """Return a run's report as HTML."""
+def template(name: str) -> jinja2.Template:
+    """Return a template of this package, with the filters that all of them use."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("evidence"),
         autoescape=True,
@@ -71,25 +73,58 @@ def render(run: Run, assessment: Assessment) -> str:
         "code": code,
         "moment": moment,
         "clock": clock,
+        "amount": amount,
     }
+    return environment.get_template(name)
+
+
+def render(run: Run, assessment: Assessment) -> str:
+    """Return a run's report as HTML."""
     scenarios = assessment.scenarios
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         run=run,
         assessment=assessment,
         anchors={scenario.key: f"scenario-{number}" for number, scenario in enumerate(scenarios, 1)},
         failed=[scenario for scenario in scenarios if scenario.status is Status.FAILED],
         sections=list(_sections(assessment.criteria)),
-        seconds=(run.finished - run.started).total_seconds() if run.finished else None,
+        seconds=run.seconds,
         charts=[
             (load, draw(load, run.observed.marks, threshold=LIMIT), stretches(load, run.observed.marks))
             for load in run.observed.loads
         ],
         limit=LIMIT,
+        trends=_trends(run.comparison) if run.comparison else [],
+        panels=[
+            (panel, trace(panel.series, panel.unit, ends=_ends(panel.series))) for panel in run.dashboard
+        ],
         Hop=Hop,
         Status=Status,
         Standing=Standing,
         caption=caption,
     )
+
+
+def _trends(comparison: Comparison) -> list[tuple[str, Curve]]:
+    """Return the pictures of what changes from run to run."""
+    measures = (
+        ("Wall time of the run", "seconds"),
+        ("Latency under load, p95 of the worst second", "latency"),
+        ("A new value's whole way, p95", "propagation"),
+    )
+    found = []
+    for name, measure in measures:
+        values = [getattr(each, measure) for each in comparison.runs]
+        points = tuple((float(at), value) for at, value in enumerate(values) if value is not None)
+        ends = (f"{len(values) - 1} before", "the last")
+        curve = trace([Series(name=name, points=points)], "s", ends=ends)
+        if curve is not None and len(points) > 1:
+            found.append((name, curve))
+    return found
+
+
+def _ends(series: Sequence[Series]) -> tuple[str, str]:
+    moments = [at for each in series for at, _ in each.points]
+    return (moment(min(moments))[:8], moment(max(moments))[:8]) if moments else ("", "")
 
 
 def duration(seconds: float) -> str:

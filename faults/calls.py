@@ -46,52 +46,43 @@ class CallsTroubled:
 
 
 class FunctionKilled:
-    """The process of a rotation function is killed while a step of it is under way.
+    """The process of a rotation function is killed while a call of it is under way.
 
-    Each call by which a step looks at the secret is made late, so that there is time to kill
-    the process just before the step has done anything.
+    The call is made late, so that there is time to kill the process.
 
     Args:
         place: Where.
+        what: What goes wrong, for a person.
         function: The function's name.
-        step: Number of the step, from 1.
-        principal: ARN of the function's sessions, with wildcards.
+        call: The call, and by how much it is late.
     """
 
     undo = None
 
-    _LATE = 1.0  # seconds
-    _LOOKS = 2  # by which each step begins
-
-    def __init__(self, place: Disruptable, function: str, step: int, principal: str) -> None:
-        self.what = f"the rotation function dies in step {step}"
+    def __init__(self, place: Disruptable, what: str, function: str, call: Trouble) -> None:
+        self.what = what
         self._place = place
         self._function = function
-        self._after = self._LOOKS * (step - 1)
         self._killed = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._lie_in_wait, name="function-killer", daemon=True)
-        self._calls = CallsTroubled(
-            place,
-            self.what,
-            Trouble("secretsmanager", "DescribeSecret", principal, seconds=self._LATE),
-        )
+        self._calls = CallsTroubled(place, what, call)
 
     def inject(self) -> None:
-        """Make the calls late, and wait for the step meanwhile."""
+        """Make the calls late, and wait for the one meanwhile."""
         self._calls.inject()
         self._thread.start()
 
     def _lie_in_wait(self) -> None:
         while not self._killed and not self._over.wait(_LOOK_SECONDS):
-            if self._calls.struck > self._after:
+            if self._calls.struck:
                 self._killed = self._place.end_function(self._function)
 
     def unfelt(self) -> str | None:
         """A process was killed."""
         if self._killed:
             return None
-        return f"the function has looked {self._calls.struck} times; it is killed after {self._after}"
+        return "no process of it was there to be killed" if self._calls.struck else "it did not come so far"
 
     def heal(self) -> None:
         """Let the calls be on time again."""

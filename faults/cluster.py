@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from deployer.cluster import NOT_FOUND, Cluster, ClusterError, Object
 from deployer.connections import Connections
@@ -23,10 +23,14 @@ class ScaledAway:
         what: What it is, for a person.
         namespace: Where the Deployment is.
         name: Its name.
+        missed: Says why nobody misses it; None once somebody does.
     """
 
-    def __init__(self, cluster: Cluster, what: str, namespace: str, name: str) -> None:
+    def __init__(
+        self, cluster: Cluster, what: str, namespace: str, name: str, missed: Callable[[], str | None]
+    ) -> None:
         self.what = what
+        self._missed = missed
         self._cluster = cluster
         self._namespace = namespace
         self._name = name
@@ -45,9 +49,9 @@ class ScaledAway:
         self._await()
 
     def unfelt(self) -> str | None:
-        """Whoever needs it feels that it has no pod."""
+        """It has no pod, and somebody misses it."""
         left = _deployment(self._cluster, self._namespace, self._name).get("status", {}).get("replicas", 0)
-        return f"{left} of its pods are left" if left else None
+        return f"{left} of its pods are left" if left else self._missed()
 
     def heal(self) -> None:
         """Scale it back and wait until its pods are ready."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 
-import psycopg2
-
 from deployer.connections import ServerLogin
+from deployer.servers import connect_database
 from environments.disruption import Disruptable, Server
+
+_UNUSED = "nobody was connected to it"
 
 
 class Restarted:
@@ -26,10 +27,12 @@ class Restarted:
         self._place = place
         self._server = server
         self._error: Exception | None = None
+        self._connections = 0
         self._thread = threading.Thread(target=self._restart, name="restart")
 
     def inject(self) -> None:
         """Restart it, meanwhile going on."""
+        self._connections = self._place.connected(self._server)
         self._thread.start()
 
     def _restart(self) -> None:
@@ -40,6 +43,8 @@ class Restarted:
 
     def unfelt(self) -> str | None:
         """Every connection to it was cut, once it is there again."""
+        if not self._connections:
+            return _UNUSED
         return "it has not restarted yet" if self._thread.is_alive() or self._error else None
 
     def heal(self) -> None:
@@ -66,15 +71,21 @@ class Frozen:
 
     def __init__(self, place: Disruptable, server: Server, seconds: float) -> None:
         self.what = f"{server} does not answer for {seconds:g} s"
+        self._place = place
+        self._server = server
+        self._connections = 0
         self._seconds = seconds
         self._thread = threading.Thread(target=place.freeze, args=(server, seconds), name="freeze")
 
     def inject(self) -> None:
         """Freeze it, meanwhile going on."""
+        self._connections = self._place.connected(self._server)
         self._thread.start()
 
     def unfelt(self) -> str | None:
-        """Whoever asks it meanwhile feels it; it is felt for certain when its time is over."""
+        """Whoever is connected feels it; for certain when its time is over."""
+        if not self._connections:
+            return _UNUSED
         return "it is still frozen" if self._thread.is_alive() else None
 
     def heal(self) -> None:
@@ -100,16 +111,7 @@ class ConnectionsCut:
 
     def inject(self) -> None:
         """Cut them."""
-        login = self._administrator
-        connection = psycopg2.connect(
-            host=login.host,
-            port=login.port,
-            user=login.username,
-            password=login.password.get_secret_value(),
-            dbname=login.database,
-            connect_timeout=10,
-        )
-        with closing(connection), connection.cursor() as cursor:
+        with closing(connect_database(self._administrator)) as connection, connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = ANY(%s)",
                 (list(self._logins),),

@@ -49,6 +49,9 @@ Feature: Phase 6, monitoring
       | the key is to be deleted                           | SecretKeyDisabled, SecretKeyDeletionScheduled        |
       | a stranger tries to read a secret                  | UnusualSecretAccess                                  |
       | the exporter is stopped                            | SecretExporterBlind                                  |
+      | a secret was last synchronised too long ago        | SecretStale                                          |
+      | secrets are older than they may become             | SecretRotationOverdue                                |
+      | the webhook's certificate is about to end          | WebhookCertificateExpiring                           |
 
   @P6.4 @production-smoke @needs-monitoring
   Scenario: Every panel of the dashboard has data

@@ -95,7 +95,7 @@ Feature: Phase 7, validation
     @P7.1
     Scenario: A connection speaks TLS, or is excused by somebody until a day because it never leaves the machine
       When the encryption is validated
-      Then each connection speaks TLS or is excused for loopback only, with an owner, a reason and an end
+      Then each connection speaks TLS or is excused only because it is local, with an owner, a reason and an end
 
     @P7.2 @needs-changes-allowed
     Scenario Outline: A violation is found by its own control alone, and is gone when it is mended

@@ -8,6 +8,12 @@ Without it, on two processes, with thresholds and a result directory::
 
     locust -f loadtests/locustfile.py --headless --processes 2 --host http://127.0.0.1:8000 \
         --shape steady --rate 200 --seconds 60 --threshold 'p95 < 500 ms' --results load-results
+
+On several machines, the second line on each of the two that send; all options are the master's::
+
+    locust -f loadtests/locustfile.py --headless --master --expect-workers 2 --host http://127.0.0.1:8000 \
+        --shape steady --rate 2000 --seconds 60 --threshold 'p95 < 500 ms' --results load-results
+    locust -f loadtests/locustfile.py --worker --master-host MASTER
 """
 
 from __future__ import annotations
@@ -43,6 +49,7 @@ def _arguments(parser: Any, **_: object) -> None:  # noqa: ANN401  Locust's pars
     group.add_argument(
         "--threshold", action="append", default=[], help="what has to hold, e.g. 'p95 < 500 ms'; repeatable"
     )
+    group.add_argument("--purpose", default="", help="what the run is for; its report shows it as a title")
     group.add_argument("--results", default="", help="directory for intervals.jsonl and summary.json")
 
 

@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from deployer.errors import NotReadyError
 from deployer.eventually import eventually
 from deployer.parent_death import end_with_parent
 from loadtests.results import INTERVALS_FILE, SUMMARY_FILE, read_intervals
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
-_LONGEST = 900  # seconds
+_LONGEST = 900.0  # seconds
 _START_SECONDS = 60.0
 _END_SECONDS = 60.0
 # Where the generator shares the machine with what it measures, that goes first.
@@ -26,6 +27,12 @@ Json = dict[str, Any]
 
 def _last_second(file: Path) -> int:
     return max((interval.second for interval in read_intervals(file)), default=0) if file.exists() else 0
+
+
+def _as_child() -> None:
+    end_with_parent()
+    # It is ignored by all that a shell has in its background, and stops load.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Load:
@@ -42,6 +49,7 @@ class Load:
     """
 
     def __init__(self, base: str, directory: Path, *arguments: str) -> None:
+        directory = directory.absolute()  # Locust works in a directory of its own
         self.directory = directory
         self.uses_credentials = "--credentials" in arguments
         directory.mkdir(parents=True, exist_ok=True)
@@ -55,7 +63,7 @@ class Load:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=LOCUSTFILE.parents[1],
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, and no other way to make it
+                preexec_fn=_as_child,  # noqa: PLW1509 - two system calls, and no other way to make them
             )
 
     @property
@@ -99,15 +107,33 @@ class Load:
         )
 
     def stop(self) -> Json:
-        """End it if it has not ended, and return its summary."""
+        """End it if it has not ended, and return its summary.
+
+        Raises:
+            NotReadyError: It does not end.
+        """
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)  # at which Locust sums up
-        self._process.wait(_END_SECONDS)
-        return self.summary()
+        return self._ended(_END_SECONDS)
 
     def finish(self) -> Json:
-        """Wait until it ends by itself, and return its summary."""
-        self._process.wait(_LONGEST)
+        """Wait until it ends by itself, and return its summary.
+
+        Raises:
+            NotReadyError: It does not end.
+        """
+        return self._ended(_LONGEST)
+
+    def _ended(self, seconds: float) -> Json:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise NotReadyError(
+                "load",
+                expected=f"Locust to end within {seconds:.0f} s",
+                seen="it goes on",
+                remedy=f"Read {self.directory / 'locust.log'}.",
+            ) from None
         return self.summary()
 
     def kill(self) -> None:

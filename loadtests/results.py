@@ -65,6 +65,7 @@ def summary_of(
     verdicts: Sequence[Verdict],
     *,
     profile: str,
+    purpose: str,
     seconds: float,
     late: int,
     missed: int,
@@ -75,6 +76,7 @@ def summary_of(
         intervals: All samples.
         verdicts: Thresholds and what was seen.
         profile: Name of the profile.
+        purpose: What the run is for.
         seconds: Length of the run.
         late: Sends that were made more than the tolerance after they were due.
         missed: Sends that were due and never made.
@@ -82,6 +84,7 @@ def summary_of(
     names = sorted({interval.name for interval in intervals})
     return {
         "profile": profile,
+        "purpose": purpose,
         "seconds": round(seconds, 3),
         "late": late,
         "missed": missed,

@@ -80,6 +80,7 @@ class Run:
         self.profile = profile_from(options)
         self.uses_credentials: bool = options.credentials
         self._thresholds = [parse(text) for text in options.threshold]
+        self._purpose: str = options.purpose
         self._directory = Path(options.results) if options.results else None
         self._file: IntervalFile | None = None
         self._intervals: list[Interval] = []
@@ -196,7 +197,13 @@ class Run:
         missed = sum(missed for _, missed in self._sends.values())
         verdicts = judge(self._thresholds, self._intervals, seconds=seconds, missed=missed)
         summary = summary_of(
-            self._intervals, verdicts, profile=self.profile.name, seconds=seconds, late=late, missed=missed
+            self._intervals,
+            verdicts,
+            profile=self.profile.name,
+            purpose=self._purpose,
+            seconds=seconds,
+            late=late,
+            missed=missed,
         )
         if self._file is not None and self._directory is not None:
             self._file.close()

@@ -27,7 +27,9 @@ _COMMANDS = {
     "init": "mita.setup_commands:init",
     "doctor": "mita.setup_commands:doctor",
     "handover": "mita.handover_command:handover",
+    "notify": "mita.notify_command:notify",
     "month": "mita.month_command:month",
+    "images": "mita.images_command:images",
     "thresholds": "mita.thresholds_command:thresholds",
     "report": "mita.report_commands:report",
 }

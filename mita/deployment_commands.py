@@ -21,9 +21,11 @@ from deployer.preflight import APPROVALS, require
 from deployer.progress import Progress, silent
 from deployer.supplied import Supplied, gather, rehearsed
 from environments.embedded.locations import deployment_directory
+from environments.managed import Managed
 from environments.protocol import Environment
 from mita.console import progress
 from mita.options import attached, authorise_option, environment_options, require_changes_allowed
+from steps.deploying import last_phase
 
 NO_CHANGE = 0
 ERROR = 1
@@ -68,7 +70,11 @@ def _what_to_plan(command: Command) -> Command:
             metavar="FILE",
             help="Another desired state than production.toml.",
         ),
-        click.option("--through", metavar="PHASE", help="Number or name of the last phase; all by default."),
+        click.option(
+            "--through",
+            metavar="PHASE",
+            help="Number or name of the last phase; all, or all that a local one can show.",
+        ),
     ):
         command = option(command)
     return command
@@ -106,7 +112,9 @@ def plan(
 ) -> None:
     """Say what a deployment would change, object by object, and change nothing."""
     state = _desired(desired, through, replace_secret)
-    deployment = _deployment(attached(environment, config, planning=True), state)
+    place = attached(environment, config, planning=True)
+    through = _last(place, through)
+    deployment = _deployment(place, state)
     # What a plan says is what approvals are given for.
     require(result for result in deployment.preflight(through) if result.check != APPROVALS)
     made = deployment.plan(through, replace=replace_secret, allow_destroy=allow_destroy)
@@ -176,10 +184,10 @@ def deploy(
     began = time.monotonic()
     state = _desired(desired, through, replace_secret)
     made = load(planned) if planned else None
-    last = made.through if made else through
     supplied = gather(state, file=secrets_file, environment=os.environ)
     place = attached(environment, config, authorise=authorise)
     require_changes_allowed(place, "mita deploy")
+    last = made.through if made else _last(place, through)
     if rehearse:
         supplied = {**rehearsed(state, account=place.connections().account), **supplied}
     deployment = _deployment(place, state, supplied)
@@ -208,6 +216,11 @@ def _deployment(
 ) -> Deployment:
     receipts = deployment_directory(place.name)
     return Deployment(place.connections(), desired, receipts=receipts, supplied=supplied, progress=show)
+
+
+def _last(place: Environment, asked: str | None) -> str | None:
+    """Return the last phase that is meant: on this machine the last one that has something to go to."""
+    return last_phase(place) if asked is None and isinstance(place, Managed) else asked
 
 
 def _desired(file: Path, through: str | None, replace_secret: Collection[str]) -> Desired:

@@ -16,8 +16,8 @@ from deployer.errors import MitaError, NotReadyError
 from deployer.failures import explained
 from deployer.health import unhealthy
 from deployer.progress import silent
-from environments.embedded.environment import EmbeddedEnvironment
 from environments.guard import ReadOnlyEnvironment
+from environments.managed import Managed
 from environments.protocol import Environment
 from environments.registry import create, read_only
 from mita.options import not_running
@@ -73,7 +73,7 @@ def examine(name: str, config: Path | None) -> Iterator[Finding]:
 
 def _reader(name: str, config: Path | None) -> ReadOnlyEnvironment:
     place: Environment = create(name, config)
-    if isinstance(place, EmbeddedEnvironment) and not place.attach():
+    if isinstance(place, Managed) and not place.attach():
         raise not_running(place)
     return read_only(place)
 

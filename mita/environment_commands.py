@@ -9,10 +9,9 @@ from pathlib import Path
 
 import click
 
-from environments.embedded import launch
-from environments.embedded.launch import RunningHost
+from environments.managed import State
 from mita.console import progress
-from mita.options import attached, embedded, environment_options
+from mita.options import attached, environment_options, managed
 
 _NOT_RUNNING = 3
 # They would win over the credentials file.
@@ -24,6 +23,7 @@ _OVERRIDING = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 Examples:
   mita up                             the environment of this machine's user
   mita up --environment embedded:two  another one beside it
+  mita up --environment kind          the same system on kind and Docker
 
 \b
 The first time, programs are built or installed into the cache: about 12 minutes.
@@ -32,7 +32,7 @@ The first time, programs are built or installed into the cache: about 12 minutes
 @environment_options
 def up(environment: str, config: Path | None) -> None:
     """Start an environment and leave it running."""
-    place = embedded(environment, config)
+    place = managed(environment, config)
     began = time.monotonic()
     with progress() as show:
         if place.attach():
@@ -51,9 +51,9 @@ def up(environment: str, config: Path | None) -> None:
 @environment_options
 def down(environment: str, config: Path | None) -> None:
     """Stop an environment and remove everything of it."""
-    place = embedded(environment, config)
+    place = managed(environment, config)
     with progress() as show:
-        found = launch.stop(place.instance, show)
+        found = place.remove(show)
     click.echo(f"{place.name} is gone." if found else f"{place.name} was not running.")
 
 
@@ -71,24 +71,23 @@ Exits with 0 when it runs, 1 when one of its servers has ended, 3 when it does n
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(environment: str, config: Path | None, *, as_json: bool) -> None:
     """Tell whether an environment runs, and how each of its servers does."""
-    place = embedded(environment, config)
-    host = RunningHost.find(place.instance)
-    if host is None:
+    place = managed(environment, config)
+    state = place.state()
+    if state is None:
         click.echo(json.dumps({"running": False}) if as_json else f"{place.name} does not run.")
         raise click.exceptions.Exit(_NOT_RUNNING)
     if as_json:
-        click.echo(json.dumps({"running": True, **host.status}, indent=2))
+        click.echo(json.dumps({"running": True, **state.details}, indent=2))
     else:
-        _show(place.name, host)
-    host.require_whole()
+        _show(place.name, state)
+    place.attach()  # which finds fault with what has ended
 
 
-def _show(name: str, host: RunningHost) -> None:
-    minutes = (time.time() - host.status["began"]) / 60
-    click.echo(f"{name} runs since {minutes:.0f} min, on 127.{host.status['network']}.0.0/16")
-    for process in host.status["processes"]:
-        state = process["outcome"] or "running"
-        click.echo(f"  {process['name']:24} {process['pid']:>8}  {state}")
+def _show(name: str, state: State) -> None:
+    minutes = (time.time() - state.began) / 60
+    click.echo(f"{name} runs since {minutes:.0f} min, on {state.place}")
+    for part in state.parts:
+        click.echo(f"  {part.name:24} {part.number:>8}  {part.state}")
 
 
 @click.command(

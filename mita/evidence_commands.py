@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from deployer.desired import read
 from deployer.errors import ConfigurationError, MitaError, NotReadyError
 from deployer.progress import Progress, Step
-from environments.embedded.environment import EmbeddedEnvironment
+from environments.managed import Managed
 from environments.protocol import Environment
 from environments.registry import create
 from evidence.catalogue import read_features
@@ -93,9 +93,10 @@ def accept(
                 with _stage(show, "environment"):
                     undo.callback(_leave, place, keep=keep)
                     place.start(show)
+                ready = time.monotonic() - began if isinstance(place, Managed) and place.is_ours else None
                 if may_be_deployed(place):
                     with _stage(show, "deployment"):
-                        _deploy(place, directory, show, known)
+                        _deploy(place, directory, show, known, ready)
         except MitaError as error:
             _report_failure(place, directory, error, known)
             raise
@@ -113,7 +114,7 @@ def _stage(show: Progress, name: str) -> Iterator[None]:
 
 
 def _leave(place: Environment, *, keep: bool) -> None:
-    if keep and isinstance(place, EmbeddedEnvironment):
+    if keep and isinstance(place, Managed):
         place.detach()
         return
     with progress() as show, _stage(show, "clean-up"):
@@ -140,8 +141,10 @@ def _report_failure(place: Environment, directory: Path, error: MitaError, known
     click.echo(f"Report: {report}", err=True)
 
 
-def _deploy(place: Environment, directory: Path, show: Progress, known: Redactor) -> None:
-    """Deploy, and leave word of it for the report; no secret value is shown."""
+def _deploy(
+    place: Environment, directory: Path, show: Progress, known: Redactor, ready: float | None
+) -> None:
+    """Deploy, and leave word of it, and of the seconds before, for the report; no secret value is shown."""
 
     def told(step: Step, /) -> None:
         show(Step(step.subject, step.state, known.redact(step.detail), step.fraction))
@@ -150,7 +153,8 @@ def _deploy(place: Environment, directory: Path, show: Progress, known: Redactor
         if len(value.get_secret_value()) >= SHORTEST:
             known.register(name, value)
 
-    summary = deploy(place, read(), progress=told, on_secret=on_secret)
+    deployed = deploy(place, read(), progress=told, on_secret=on_secret)
+    summary = deployed.model_copy(update={"ready_seconds": ready})
     write_atomically(directory / DEPLOYMENT_FILE, summary.model_dump_json(indent=1))
 
 

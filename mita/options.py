@@ -11,7 +11,7 @@ import click
 
 from deployer.errors import NotReadyError, RefusedError
 from deployer.progress import silent
-from environments.embedded.environment import EmbeddedEnvironment
+from environments.managed import Managed
 from environments.protocol import Capability, Environment
 from environments.registry import create
 
@@ -68,7 +68,7 @@ def attached(
         RefusedError: It is not the configured place, or the change is not approved of.
     """
     created = create(environment, config, authorise=authorise, planning=planning)
-    if not isinstance(created, EmbeddedEnvironment):
+    if not isinstance(created, Managed):
         created.start(silent)
         atexit.register(created.stop)
     elif not created.attach():
@@ -95,15 +95,15 @@ def require_changes_allowed(environment: Environment, command: str) -> None:
         )
 
 
-def embedded(environment: str, config: Path | None) -> EmbeddedEnvironment:
-    """Return an embedded environment, the only kind that is started and stopped here.
+def managed(environment: str, config: Path | None) -> Managed:
+    """Return an environment that is started and stopped here.
 
     Raises:
         ConfigurationError: There is no such environment.
-        click.UsageError: It is not an embedded one.
+        click.UsageError: It is not one that is.
     """
     created = create(environment, config)
-    if not isinstance(created, EmbeddedEnvironment):
+    if not isinstance(created, Managed):
         raise click.UsageError(f"{environment} is not started or stopped by this command")
     return created
 
@@ -114,5 +114,6 @@ def not_running(environment: Environment) -> NotReadyError:
         f"environment {environment.name}",
         expected="one that runs",
         seen="none",
-        remedy="Start it: mita up",
+        remedy="Start it: mita up"
+        + ("" if environment.name == _DEFAULT else f" --environment {environment.name}"),
     )

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import click
 
-from deployer.errors import RefusedError
+from deployer.errors import ConfigurationError, RefusedError
 from evidence.assessment import Verdict, assess
+from evidence.fidelity import compare_environments, read_explanations
+from evidence.fidelity_report import in_words, write_fidelity
 from evidence.forms import write_forms
 from evidence.manifest import MANIFEST_FILE, load_manifest, require_unchanged, seal, verify
 from evidence.model import load_run
 from evidence.report import LATEST, REPORT_FILE, duration
 
 REPORTS = Path(__file__).parent.parent / "reports"
+EXPLANATIONS = Path(__file__).parent.parent / "docs" / "fidelity.toml"
 
 _CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INCOMPLETE: 3}
 _WRITE = "write"
@@ -35,13 +38,14 @@ Examples:
   mita report
   mita report reports/20260102T030405Z-embedded
   mita report verify reports/20260102T030405Z-embedded
+  mita report compare
 
 \b
 Without a command it writes.
 """,
 )
 def report() -> None:
-    """Write the report of a run anew, or see whether it was touched."""
+    """Write the report of a run anew, see whether it was touched, or set two runs side by side."""
 
 
 _run = click.argument(
@@ -83,6 +87,59 @@ def verify_run(run: Path) -> None:
             remedy="Take the directory from where it was kept unchanged; what was changed is no evidence.",
         )
     click.echo(f"Unchanged: {len(load_manifest(directory).files)} files of {directory}")
+
+
+@report.command("compare")
+@click.argument("runs", nargs=-1, type=click.Path(file_okay=False, path_type=Path), metavar="[RUN RUN]")
+@click.option(
+    "--explanations",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=EXPLANATIONS,
+    help="Why scenarios end otherwise.  [default: docs/fidelity.toml]",
+)
+@click.option(
+    "--to",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=REPORTS / "fidelity.html",
+    help="Where the page is written.  [default: reports/fidelity.html]",
+)
+@click.pass_context
+def compare(context: click.Context, runs: tuple[Path, ...], explanations: Path, file: Path) -> None:
+    """Set two runs side by side, the latest whole ones in embedded and in kind unless named.
+
+    Exits with 1 when a scenario ended otherwise and nobody has explained it.
+    """
+    if len(runs) not in (0, 2):
+        raise click.UsageError("name both runs, or none")
+    one, other = runs or (_latest_whole("embedded"), _latest_whole("kind"))
+    known = read_explanations(explanations)
+    for each in (one, other):
+        require_unchanged(each.resolve())
+    found = compare_environments(load_run(one), load_run(other), known)
+    write_fidelity(found, file)
+    for line in in_words(found):
+        click.echo(line)
+    click.echo(f"Side by side: {file}")
+    context.exit(1 if found.unexplained else 0)
+
+
+def _latest_whole(environment: str) -> Path:
+    """Return the latest run that came to its end with every scenario.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    for place in sorted(REPORTS.glob(f"*-{environment}"), reverse=True):
+        run = load_run(place)
+        if run.finished and not run.selection and not run.scope:
+            return place
+    raise ConfigurationError(
+        str(REPORTS),
+        expected=f"a whole run in {environment}",
+        seen="none",
+        remedy=f"Make one: mita accept --environment {environment}",
+    )
 
 
 def code(directory: Path) -> int:

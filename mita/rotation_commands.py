@@ -15,8 +15,8 @@ from deployer.kinds.values import forget
 from deployer.rotation.record import Rotated
 from deployer.rotation.rotator import Rotator
 from deployer.supplied import gather
-from environments.embedded.environment import EmbeddedEnvironment
 from environments.embedded.locations import deployment_directory
+from environments.managed import Managed
 from mita.console import progress
 from mita.options import attached, authorise_option, environment_options, require_changes_allowed
 
@@ -77,7 +77,7 @@ def rotate(
             locks=deployment_directory(place.name),
             progress=show,
             on_secret=forget,
-            interval=timedelta() if isinstance(place, EmbeddedEnvironment) else _INTERVAL,
+            interval=timedelta() if isinstance(place, Managed) else _INTERVAL,
             deadline=timeout,
         )
         try:

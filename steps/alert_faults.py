@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from deployer.eventually import eventually
 from deployer.kinds.releases import not_rolled_out
 from faults.cluster import scale
+from steps.age_faults import certificate_about_to_end, older_than_allowed, synchronised_long_ago
 from steps.definitions import definition, keep, well_formed
 from steps.focus import Focus
 from steps.rights import assume, scratch_role
@@ -162,4 +163,7 @@ FAULTS: dict[str, Fault] = {
     "the key is to be deleted": key_to_be_deleted,
     "a stranger tries to read a secret": stranger_reads,
     "the exporter is stopped": exporter_stopped,
+    "a secret was last synchronised too long ago": synchronised_long_ago,
+    "secrets are older than they may become": older_than_allowed,
+    "the webhook's certificate is about to end": certificate_about_to_end,
 }

@@ -126,12 +126,14 @@ def _failed_meanwhile(history: History, load: Load, hold: Hold, share: int, seco
 def late_failures(history: Iterable[Entry], seconds: float) -> Iterable[Finding]:
     """Find requests that failed when nothing was wrong, nor had been within some seconds before."""
     history = tuple(history)
-    begins = [entry.at for entry, _ in events(history, FaultInjected)]
-    ends = [entry.at for entry, _ in events(history, FaultHealed)]
-    if not begins or len(begins) != len(ends):
+    ends = {healed.fault: entry.at for entry, healed in events(history, FaultHealed)}
+    spans = [
+        (entry.at - _A_SECOND, ends.get(injected.fault, float("-inf")) + seconds)
+        for entry, injected in events(history, FaultInjected)
+    ]
+    if not spans or any(end == float("-inf") for _, end in spans):
         yield finding(_LATE, "No fault was injected and healed.")
         return
-    first, last = min(begins) - _A_SECOND, max(ends) + seconds
     for entry, failed in events(history, RequestFailed):
-        if not first <= entry.at <= last:
+        if not any(begin <= entry.at <= end for begin, end in spans):
             yield finding(_LATE, f"{failed.request}: {failed.reason}.", [entry])

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 
 import urllib3
 from pytest_bdd import then, when
 
-from deployer.dashboard import FILE, UID, expressions
+from deployer.dashboard import FILE, UID, VIEWS, View, expressions
 from deployer.eventually import eventually
+from evidence.surroundings import Panel, Series
 from steps import prometheus
 from steps.system import System
 
 _DEADLINE = 60.0  # a rate needs a few samples
 _TIMEOUT = 10.0
 _OK = 200
+_LABEL = re.compile(r"\{\{(\w+)\}\}")  # as Grafana names a line by its labels
 
 
 @when("the query of every panel of the dashboard is asked", target_fixture="panels")
@@ -40,6 +43,32 @@ def _asked(system: System, wanted: Mapping[str, list[str]]) -> dict[str, str | N
         values = [value for each in queries for _, value in prometheus.query(system, each)]
         found[title] = None if any(map(math.isfinite, values)) else f"{len(values)} values, none a number"
     return found
+
+
+def panels(system: System, since: float) -> tuple[Panel, ...]:
+    """Return the dashboard's panels as Prometheus answers them now, with their lines since a moment.
+
+    Args:
+        system: Where.
+        since: Seconds since the epoch.
+    """
+    return tuple(_panel(system, view, since) for view in VIEWS)
+
+
+def _panel(system: System, view: View, since: float) -> Panel:
+    if not view.legend:
+        values = [value for _, value in prometheus.query(system, view.expression) if math.isfinite(value)]
+        # Grafana shows "No data" where this has no number.
+        return Panel(title=view.title, unit=view.unit, value=values[0] if values else None)
+    series = [
+        Series(name=_named(view, labels), points=tuple(point for point in points if math.isfinite(point[1])))
+        for labels, points in prometheus.course(system, view.expression, since)
+    ]
+    return Panel(title=view.title, unit=view.unit, series=tuple(each for each in series if each.points))
+
+
+def _named(view: View, labels: Mapping[str, str]) -> str:
+    return _LABEL.sub(lambda label: labels.get(label[1], ""), view.legend)
 
 
 @then("each has data")

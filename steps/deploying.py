@@ -10,8 +10,8 @@ from deployer.desired import Desired
 from deployer.plan import Plan
 from deployer.progress import Progress, Step
 from deployer.supplied import REHEARSAL_ACCOUNT, rehearsed
-from environments.embedded.environment import EmbeddedEnvironment
 from environments.embedded.locations import deployment_directory
+from environments.managed import Managed
 from environments.protocol import Capability, Environment
 from evidence.model import DeploymentAction, DeploymentSummary
 from steps.system import OnSecret
@@ -33,7 +33,12 @@ def may_be_deployed(environment: Environment) -> bool:
 
 def runs_without_us(environment: Environment) -> bool:
     """Tell whether an environment was there before this process and will be after it."""
-    return not (isinstance(environment, EmbeddedEnvironment) and environment.is_ours)
+    return not (isinstance(environment, Managed) and environment.is_ours)
+
+
+def last_phase(environment: Environment) -> str | None:
+    """Return the last phase that can be deployed; None where all can: monitoring needs something to go to."""
+    return None if Capability.MONITORING in environment.capabilities else "rotation"
 
 
 def receipts_directory(environment: Environment) -> Path:
@@ -71,7 +76,7 @@ def deploy(
             on_secret=on_secret,
         )
 
-    through = None if Capability.MONITORING in environment.capabilities else "rotation"
+    through = last_phase(environment)
     first = deployment()
     plan = first.plan(through)
     if plan.pending:

@@ -10,6 +10,7 @@ from pytest_bdd import given, then, when
 from deployer.changes import Action
 from deployer.errors import MitaError, RefusedError
 from deployer.plan import Plan
+from steps.deploying import last_phase
 from steps.inventory import Inventory, take_inventory
 from steps.parameters import phrase
 from steps.system import Candidate, System
@@ -32,8 +33,9 @@ class Attempt:
     refusal: MitaError | None = None
 
 
-def attempt(system: System, candidate: Candidate, through: int | None = None) -> Attempt:
-    """Deploy as the command line does: check, plan, apply."""
+def attempt(system: System, candidate: Candidate, through: int | str | None = None) -> Attempt:
+    """Deploy as the command line does: check, plan, apply; as far as the environment goes by default."""
+    through = last_phase(system.environment) if through is None else through
     before = take_inventory(system)
     plan: Plan | None = None
     try:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from deployer.rotation.record import STEPS
 from environments.disruption import Disruptable, Server, Trouble
 from faults.calls import CallsTroubled, FunctionKilled
 from faults.cluster import PodsKilled, ScaledAway
@@ -12,9 +13,15 @@ from faults.keys import KeyDisabled
 from faults.servers import ConnectionsCut, Frozen, Restarted
 from steps.application import NAME
 from steps.rights import desired_role
+from steps.rotating import consumers
 from steps.system import System
 
+type Maker = Callable[[System, str], Fault]
+"""Makes a fault for the rotation of a secret."""
+
 _OPERATORS_NAMESPACE = "external-secrets-system"
+_OPERATOR, _ROTATION = "the operator's role", "the rotation's role"
+_LOOKS = 2  # by which each step of a function begins
 
 
 def _place(system: System) -> Disruptable:
@@ -26,7 +33,7 @@ def _sessions(system: System, which: str) -> str:
     return f"*/{desired_role(system, which).name}/*"
 
 
-def _troubled(what: str, which: str, *kinds: Trouble) -> Callable[[System, str], Fault]:
+def _troubled(what: str, which: str, *kinds: Trouble) -> Maker:
     def make(system: System, _secret: str) -> Fault:
         principal = _sessions(system, which)
         troubles = [
@@ -38,21 +45,49 @@ def _troubled(what: str, which: str, *kinds: Trouble) -> Callable[[System, str],
     return make
 
 
-def _scaled(what: str, name: str) -> Callable[[System, str], Fault]:
-    return lambda system, _secret: ScaledAway(system.cluster, what, _OPERATORS_NAMESPACE, name)
+def _operator_away(system: System, secret: str) -> Fault:
+    missed = consumers(system, secret).neglected
+    return ScaledAway(
+        system.cluster, "the operator is away", _OPERATORS_NAMESPACE, "external-secrets", missed
+    )
 
 
-def _killed(what: str, name: str, namespace: str, labels: str, spared: int) -> Callable[[System, str], Fault]:
+def _webhook_away(system: System, secret: str) -> Fault:
+    def missed() -> str | None:
+        # Whoever changes an external secret is asked by the API server to wait for it, and turned away.
+        return None if consumers(system, secret).nudge() else "external secrets can be changed"
+
+    return ScaledAway(
+        system.cluster,
+        "the operator's webhook is away",
+        _OPERATORS_NAMESPACE,
+        "external-secrets-webhook",
+        missed,
+    )
+
+
+def _killed(what: str, name: str, namespace: str, labels: str, spared: int) -> Maker:
     return lambda system, _secret: PodsKilled(system.cluster, what, namespace, name, labels, spared=spared)
 
 
-def _function_dies(step: int) -> Callable[[System, str], Fault]:
+def _function_dies(what: str, operation: str, *, after: int = 0, served: bool = False) -> Maker:
     def make(system: System, secret: str) -> Fault:
         function = system.desired.rotation.by(secret)
         assert function is not None, f"nothing rotates {secret}"
-        return FunctionKilled(_place(system), function.name, step, _sessions(system, "the rotation's role"))
+        sessions = _sessions(system, _ROTATION)
+        call = Trouble("secretsmanager", operation, sessions, seconds=1.0, served=served, after=after)
+        return FunctionKilled(_place(system), what, function.name, call)
 
     return make
+
+
+def _function_deaths() -> Iterator[tuple[str, Maker]]:
+    # Before a step has done anything, and so after the one before it.
+    for number, step in enumerate(STEPS):
+        what = f"the rotation function dies in {step}"
+        yield what, _function_dies(what, "DescribeSecret", after=_LOOKS * number)
+    what = "the rotation function dies after finishSecret"
+    yield what, _function_dies(what, "UpdateSecretVersionStage", served=True)
 
 
 def _cut(system: System, _secret: str) -> Fault:
@@ -65,17 +100,16 @@ def _key(system: System, _secret: str) -> Fault:
     return KeyDisabled(system.connections, system.desired.key.alias, system.desired.namespace)
 
 
-def _restarted(server: Server) -> Callable[[System, str], Fault]:
+def _restarted(server: Server) -> Maker:
     return lambda system, _secret: Restarted(_place(system), server)
 
 
-_OPERATOR, _ROTATION = "the operator's role", "the rotation's role"
 _READ = "GetSecretValue"
 _LABELS = "app.kubernetes.io/name=external-secrets"
 _APPLICATION = f"app={NAME}"
-FAULTS: dict[str, Callable[[System, str], Fault]] = {
-    "the operator is away": _scaled("the operator is away", "external-secrets"),
-    "the operator's webhook is away": _scaled("the operator's webhook is away", "external-secrets-webhook"),
+FAULTS: dict[str, Maker] = {
+    "the operator is away": _operator_away,
+    "the operator's webhook is away": _webhook_away,
     "the operator is killed": _killed(
         "the operator is killed", "external-secrets", _OPERATORS_NAMESPACE, _LABELS, 0
     ),
@@ -117,8 +151,5 @@ FAULTS: dict[str, Callable[[System, str], Fault]] = {
     "all pods of the application but one are killed": _killed(
         "all pods but one are killed", NAME, NAME, _APPLICATION, 1
     ),
-    **{
-        f"the rotation function dies in {step}": _function_dies(number)
-        for number, step in enumerate(("createSecret", "setSecret", "testSecret", "finishSecret"), 1)
-    },
+    **dict(_function_deaths()),
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,36 +27,33 @@ _DOING: dict[str, tuple[str, ...]] = {"sign in": (), "are at work": ("--credenti
 _MILLISECONDS = "latency_ms"
 
 
-def load_on(system: System, directory: Path, *arguments: str) -> Load:
-    """Begin a load run on the application."""
+type Begin = Callable[..., Load]
+"""Begins a load run of a shape on the application, for the scenario's own sake."""
+
+
+@pytest.fixture
+def begin_load(system: System, report_directory: Path, scenario: str) -> Begin:
+    """Begins a load run whose results go to a directory of the scenario's own in the report's."""
     base = system.connections.endpoints.application
     assert base is not None, "the environment does not say where the application answers"
-    return Load(base, directory, *arguments)
-
-
-def _directory(request: pytest.FixtureRequest, report: Path) -> Path:
-    name: str = request.node.name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]  # names may be equal as far as they are kept
-    return report / "load" / f"{re.sub(r'\W+', '-', name).strip('-')[:80]}-{digest}"
+    digest = hashlib.sha256(scenario.encode()).hexdigest()[:8]  # names may be equal as far as they are kept
+    name = f"{re.sub(r'\W+', '-', scenario).strip('-')[:80]}-{digest}"
+    return functools.partial(Load, base, report_directory / "load" / name, "--purpose", scenario)
 
 
 @given(phrase("{count:d} users are at work"), target_fixture="load")
-def _users_at_work(
-    request: pytest.FixtureRequest, system: System, report_directory: Path, count: int
-) -> Iterator[Load]:
+def _users_at_work(begin_load: Begin, count: int) -> Iterator[Load]:
     shape = ("--shape", "hold", "--open", str(count), "--seconds", str(_LONGEST), "--credentials")
-    load = load_on(system, _directory(request, report_directory), *shape)
+    load = begin_load(*shape)
     yield from _at_work(load)
 
 
 @given(phrase("{count:d} users {doing:Doing} at an even pace", Doing=_DOING), target_fixture="load")
-def _users_at_an_even_pace(
-    request: pytest.FixtureRequest, system: System, report_directory: Path, count: int, doing: str
-) -> Iterator[Load]:
+def _users_at_an_even_pace(begin_load: Begin, count: int, doing: str) -> Iterator[Load]:
     # They ask again when it is time, not as fast as they can: what is broken is not the machine.
     steady = ("--shape", "steady", "--rate", str(_EVEN_RATE), "--open", str(count))
     shape = (*steady, "--seconds", str(_LONGEST), *_DOING[doing])
-    load = load_on(system, _directory(request, report_directory), *shape)
+    load = begin_load(*shape)
     yield from _at_work(load)
 
 
@@ -68,8 +66,8 @@ def _at_work(load: Load) -> Iterator[Load]:
 
 
 @when("the guide's load is put on the application", target_fixture="load")
-def _guides_load(request: pytest.FixtureRequest, system: System, report_directory: Path) -> Iterator[Load]:
-    load = load_on(system, _directory(request, report_directory), "--shape", "ci")
+def _guides_load(begin_load: Begin) -> Iterator[Load]:
+    load = begin_load("--shape", "ci")
     try:
         load.finish()
         yield load

@@ -14,7 +14,7 @@ from pytest_bdd import given, then, when
 
 from deployer.eventually import eventually
 from deployer.failures import ServiceError
-from deployer.notifications import PagerDuty, Slack
+from deployer.notifications import PagerDuty, Slack, send_test_event
 from environments.protocol import NotificationReader
 from steps.system import System
 
@@ -52,17 +52,8 @@ def _received(system: System, test: Test) -> Sequence[Mapping[str, Any]]:
 
 @when("a test event is sent to PagerDuty, acknowledged and resolved", target_fixture="test_event")
 def _test_event(system: System) -> Test:
-    test = Test(f"mita-test-{secrets.token_hex(8)}", time.time())
-    pagerduty = _pagerduty(system)
-    answered = pagerduty.trigger(
-        "Test of MITA's alerting; nothing is wrong",
-        source=system.connections.cluster.name,
-        severity="info",
-        dedup_key=test.key,
-    )
-    pagerduty.acknowledge(answered)
-    pagerduty.resolve(answered)
-    return test
+    began = time.time()
+    return Test(send_test_event(_pagerduty(system), source=system.connections.cluster.name), began)
 
 
 @then("PagerDuty has received all three under one key")

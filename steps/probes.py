@@ -14,6 +14,7 @@ import redis
 from pydantic import SecretStr
 
 from deployer.cluster import UNREACHABLE, Cluster
+from deployer.servers import cache_tls, database_tls
 from evidence.events import CredentialProbe, SecretVersion, StagingLabels
 from evidence.timeline import Timeline
 from steps.system import System
@@ -77,8 +78,8 @@ class Probes:
             cluster = Cluster(self._system.environment.kubernetes())  # threads do not share clients
             manager = self._system.connections.aws("secretsmanager")
             while not self._ended.wait(_PAUSE):
-                self._probe(_DATABASE, _HELD, lambda: _database(self._held(cluster, _DATABASE)))
-                self._probe(_CACHE, _HELD, lambda: _cache(self._held(cluster, _CACHE)))
+                self._probe(_DATABASE, _HELD, lambda: self._database(self._held(cluster, _DATABASE)))
+                self._probe(_CACHE, _HELD, lambda: self._cache(self._held(cluster, _CACHE)))
                 self._probe(_AUTH, _SESSION, self._present)
                 for secret in ROTATED:
                     described = manager.describe_secret(SecretId=self._system.full_name(secret))
@@ -113,6 +114,16 @@ class Probes:
         assert live is not None, f"there is no secret {name}"
         return {key: base64.b64decode(value).decode() for key, value in live["data"].items()}
 
+    def _database(self, held: Mapping[str, str]) -> None:
+        tls = database_tls(self._system.connections.database)
+        with closing(psycopg2.connect(held["DATABASE_URL"], connect_timeout=_SECONDS, **tls)):
+            pass
+
+    def _cache(self, held: Mapping[str, str]) -> None:
+        tls = cache_tls(self._system.connections.cache)
+        with closing(redis.Redis.from_url(held["REDIS_URL"], socket_timeout=_SECONDS, **tls)) as client:
+            client.ping()
+
     def _token(self) -> SecretStr:
         return signed(self._system, self._held(self._system.cluster, _AUTH)["jwt-secret"])
 
@@ -132,13 +143,3 @@ def says_no(error: Exception) -> bool:
         text = str(error)
         return "FATAL:" in text and "the database system is" not in text and "terminating" not in text
     return isinstance(error, (_RefusedError, redis.AuthenticationError))
-
-
-def _database(held: Mapping[str, str]) -> None:
-    with closing(psycopg2.connect(held["DATABASE_URL"], connect_timeout=_SECONDS)):
-        pass
-
-
-def _cache(held: Mapping[str, str]) -> None:
-    with closing(redis.Redis.from_url(held["REDIS_URL"], socket_timeout=_SECONDS)) as client:
-        client.ping()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from steps.system import System
 
 _TIMEOUT = 10.0
 _OK = 200
+_POINTS = 120  # of a line
 
 Json = dict[str, Any]
 
@@ -28,6 +30,23 @@ def query(system: System, expression: str) -> list[tuple[Mapping[str, str], floa
     """Evaluate an expression now: labels and value of each element of its vector."""
     found = ask(system, "query", query=expression)["result"]
     return [(each["metric"], float(each["value"][1])) for each in found]
+
+
+def course(
+    system: System, expression: str, since: float
+) -> list[tuple[Mapping[str, str], tuple[tuple[float, float], ...]]]:
+    """Evaluate an expression from a moment, in seconds since the epoch, until now.
+
+    Returns:
+        Labels, and moments with values, of each element.
+    """
+    now = time.time()
+    step = max(1.0, (now - since) / _POINTS)
+    asked = {"query": expression, "start": f"{since:.3f}", "end": f"{now:.3f}", "step": f"{step:.3f}"}
+    found = ask(system, "query_range", **asked)["result"]
+    return [
+        (each["metric"], tuple((float(at), float(value)) for at, value in each["values"])) for each in found
+    ]
 
 
 def alert_states(system: System, alert: str) -> set[str]:

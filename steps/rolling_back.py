@@ -18,6 +18,7 @@ from deployer.eventually import eventually
 from deployer.kinds.releases import not_rolled_out
 from deployer.rollback import LEGACY_KEYS, Rollback, Target
 from steps.application import NAME, deployment_of, is_ready, pods_of
+from steps.deploying import last_phase
 from steps.parameters import phrase
 from steps.synchronisation import held
 from steps.system import System
@@ -179,5 +180,5 @@ def _refused(refusal: NotReadyError, what: str) -> None:
 
 @then("nothing is left to deploy")
 def _nothing_left(system: System) -> None:
-    plan = system.deployment().plan()
+    plan = system.deployment().plan(last_phase(system.environment))
     assert not plan.pending, "; ".join(f"{each.object}: {each.reason}" for each in plan.pending)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from psycopg2 import sql
 from pydantic import SecretStr
 from pytest_bdd import given, then, when
 
 from deployer.errors import MitaError, RefusedError
 from deployer.rotation.logins import require_accepted
 from deployer.rotation.record import STEPS, Rotated
+from deployer.servers import connect_database
 from evidence.timeline import Timeline
 from steps.application import ask
 from steps.parameters import phrase
@@ -28,6 +31,7 @@ _JWT = "auth/jwt-secret"
 _JWT_PREVIOUS = "auth/jwt-previous-secret"
 _DATABASE = "database/primary"
 _PENDING = "AWSPENDING"
+_REASONS = ("host", "username", "JSON", "testSecret", _PENDING)
 _DAYS = 30
 _OK = 200
 
@@ -196,12 +200,39 @@ def _resumed(system: System) -> MitaError | Rotated:
     return _attempt(system, resume=True)
 
 
+@given("the database turns the idle login away whatever its password", target_fixture="let_in_again")
+def _idle_login_turned_away(system: System, before: str) -> Iterator[Callable[[], None]]:
+    del before  # looked up before anything is pending
+    username = text_of(system.stored(_DATABASE)["username"])
+    (idle,) = set(system.desired.database.logins) - {username}
+
+    def valid_until(end: str) -> None:
+        _administer(
+            system, sql.SQL("ALTER ROLE {} VALID UNTIL {}").format(sql.Identifier(idle), sql.Literal(end))
+        )
+
+    valid_until("epoch")
+    try:
+        yield lambda: valid_until("infinity")
+    finally:
+        valid_until("infinity")
+        rotator(system, _DATABASE).abandon()
+
+
+def _administer(system: System, statement: sql.Composed) -> None:
+    login = system.connections.database
+    assert login is not None, "the environment gives no administrator of the database"
+    with closing(connect_database(login)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@when("it is tried to rotate the secret all the same", target_fixture="outcome_of_rotation")
 @when("the secret is rotated as if nothing was pending", target_fixture="outcome_of_rotation")
 def _as_if_nothing(system: System) -> MitaError | Rotated:
     return _attempt(system, resume=False)
 
 
-@then(phrase("it fails, and the reason names {what:Name}", Name=("host", "username", "JSON", _PENDING)))
+@then(phrase("it fails, and the reason names {what:Name}", Name=_REASONS))
 def _fails_because(outcome_of_rotation: MitaError | Rotated, what: str) -> None:
     assert isinstance(outcome_of_rotation, MitaError), "it succeeded"
     assert what in str(outcome_of_rotation), str(outcome_of_rotation)
@@ -210,13 +241,22 @@ def _fails_because(outcome_of_rotation: MitaError | Rotated, what: str) -> None:
 @then("the version before is still current and lets in")
 def _still_current(system: System, before: str) -> None:
     assert current_versions(system, _DATABASE) == [before]
-    require_accepted("database_rotation", system.stored(_DATABASE), "the current value")
+    stored = system.stored(_DATABASE)
+    require_accepted("database_rotation", system.connections, stored, "the current value")
 
 
 @then("it can be abandoned, and the next rotation succeeds")
 def _can_be_abandoned(system: System, timeline: Timeline, before: str) -> None:
     assert rotator(system, _DATABASE).abandon() is not None, "nothing was pending"
     assert rotate(system, timeline, _DATABASE).before == before
+
+
+@then("the rotation can be resumed once the database lets that login in again")
+def _can_be_resumed(
+    system: System, timeline: Timeline, before: str, let_in_again: Callable[[], None]
+) -> None:
+    let_in_again()
+    assert rotate(system, timeline, _DATABASE, resume=True).before == before
 
 
 @then("the application is healthy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -21,7 +22,7 @@ from deployer.helm import Helm
 from deployer.progress import Step
 from deployer.value_forms import is_placeholder
 from environments.guard import ReadOnlyEnvironment
-from environments.protocol import Capability, Environment
+from environments.protocol import Capability, Environment, MemoryReader
 from environments.registry import read_only
 from environments.searchable import SearchableEnvironment
 from evidence.leak_search import Search, search_files, search_processes
@@ -30,6 +31,7 @@ from evidence.recorder import Recorder
 from evidence.redaction import SHORTEST, Redactor
 from faults.leftovers import leftovers_of
 from steps.audit import strangers
+from steps.dashboard import panels
 from steps.deploying import (
     COLLECTED,
     DEPLOYMENT_FILE,
@@ -103,6 +105,7 @@ class FeatureSession:
         """Find out whether this is a run that only reads."""
         ours = [item for item in items if item.path.is_relative_to(self._features)]
         self._smoke = asks_for_smoke(self._config.option.markexpr, ours)
+        self.recorder.scope = TAG if self._smoke else ""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -162,6 +165,10 @@ class FeatureSession:
                     self.recorder.problem(f"Somebody read a secret who is not meant to: {reading}.")
             except Exception as error:  # noqa: BLE001  whatever it is, the run must not pass unexamined
                 self.recorder.problem(f"The audit trails could not be searched: {type(error).__name__}.")
+            self._read_dashboard(system)
+            if isinstance(self.environment, MemoryReader):
+                with contextlib.suppress(MitaError):  # a figure less is no reason to fail
+                    self.recorder.memory_bytes = self.environment.memory_bytes()
             self._search(system)
         for stop in (*self._ends, self.environment.stop):
             try:
@@ -171,6 +178,14 @@ class FeatureSession:
         if self._watch is not None:
             self._watch.tell()
             self.recorder.versions |= self._watch.spent()
+
+    def _read_dashboard(self, system: System) -> None:
+        if Capability.MONITORING not in self.environment.capabilities:
+            return
+        try:
+            self.recorder.dashboard = panels(system, self.recorder.started.timestamp())
+        except Exception as error:  # noqa: BLE001  whatever it is, a picture less is no reason to fail
+            self._progress(Step("dashboard", "failed", f"it is not in the report: {type(error).__name__}"))
 
     def _strangers(self, system: System) -> Iterable[object]:
         return strangers(system, self.recorder.started)

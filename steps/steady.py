@@ -12,7 +12,9 @@ from steps.application import ask, is_ready, pods_of
 from steps.operator import API
 from steps.system import System
 
-_READY, _SYNCED, _PODS = "the application is ready", "every secret is synchronised", "three pods are ready"
+READY = "the application is ready"
+"""The statement that people notice."""
+_SYNCED, _PODS = "every secret is synchronised", "three pods are ready"
 _REPLICAS = 3
 _STEADY_SECONDS = 180.0
 _OK = 200
@@ -21,7 +23,7 @@ _OK = 200
 def probe_steady_state(system: System, timeline: Timeline) -> list[str]:
     """Ask for the steady state once, write down the answers, and return what does not hold."""
     statements: dict[str, Callable[[System], str | None]] = {
-        _READY: _unready,
+        READY: _unready,
         _SYNCED: _unsynchronised,
         _PODS: _pods_missing,
     }

@@ -88,7 +88,7 @@ class Hop:
 
     Attributes:
         address: Host and port.
-        loopback: Whether it never leaves the machine.
+        local: Whether it never leaves the machine.
         protocol: The negotiated version, such as ``TLSv1.3``; None where TLS is not spoken.
         old_protocols: Whether the server also agrees to a version older than TLS 1.2.
         untrusted: Why the certificate is not accepted; None when it is.
@@ -96,7 +96,7 @@ class Hop:
     """
 
     address: str
-    loopback: bool
+    local: bool
     protocol: str | None
     old_protocols: bool = False
     untrusted: str | None = None
@@ -179,6 +179,7 @@ class Facts:
 
     Attributes:
         hops: By the name of the control that judges each.
+        administrators: Subjects that administer this very cluster, as whoever made it says.
     """
 
     now: datetime
@@ -193,3 +194,4 @@ class Facts:
     cloud_trail: Trail | Unknown
     cluster_trail: Trail | Unknown
     sources: Sources | Unknown
+    administrators: frozenset[str] = frozenset()

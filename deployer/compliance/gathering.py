@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
 from deployer.cluster import Cluster
@@ -86,13 +89,26 @@ class Gathering:
             secrets=secrets.result(),
             wanted_secrets=frozenset(desired.full_name(secret) for secret in desired.secrets),
             store=store.result(),
-            hops={name: hop.result() for name, hop in hops.items()},
+            hops={name: self._placed(hop.result()) for name, hop in hops.items()},
             workloads=workloads.result(),
             readers=readers.result(),
             cloud_trail=cloud_trail.result(),
             cluster_trail=cluster_trail.result(),
             sources=sources.result(),
+            administrators=self._connections.insight.administrators,
         )
+
+    def _placed(self, hop: Hop | Unknown) -> Hop | Unknown:
+        if isinstance(hop, Unknown):
+            return hop
+        with suppress(ValueError):  # a name, which may lead anywhere
+            address = ip_address(hop.address.rpartition(":")[0])
+            return replace(hop, local=hop.local or any(address in each for each in self._networks))
+        return hop
+
+    @property
+    def _networks(self) -> tuple[IPv4Network, ...]:
+        return self._connections.insight.networks
 
     def _namespaces(self) -> tuple[str, ...]:
         return tuple(
@@ -164,13 +180,17 @@ def _where(name: str, login: ServerLogin | None) -> str:
 def _database(login: ServerLogin | None) -> Hop:
     if login is None:
         raise _NoAddressError("PostgreSQL")
-    return try_server(login.host, login.port, opening=postgresql)
+    return try_server(login.host, login.port, authority=_authority(login), opening=postgresql)
 
 
 def _cache(login: ServerLogin | None) -> Hop:
     if login is None:
         raise _NoAddressError("Redis")
-    return try_redis(login.host, login.port)
+    return try_redis(login.host, login.port, authority=_authority(login))
+
+
+def _authority(login: ServerLogin) -> str | None:
+    return login.authority.read_text(encoding="ascii") if login.authority else None
 
 
 def _url(address: str | None) -> Hop:

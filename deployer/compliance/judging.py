@@ -67,7 +67,7 @@ def _waiver(control: str, violation: Violation, waivers: Iterable[Waiver], today
     if control == WAIVERS:  # nobody puts up with what is over
         return None
     for waiver in waivers:
-        fits = violation.loopback or not waiver.loopback_only
+        fits = violation.local or not waiver.local_only
         if fits and waiver.covers(control, violation.subject, today):
             return waiver
     return None
@@ -78,7 +78,7 @@ def _outcome(findings: tuple[Finding, ...]) -> Outcome:
         return Outcome.PASSED
     if any(finding.waiver is None for finding in findings):
         return Outcome.FAILED
-    if all(finding.waiver is not None and finding.waiver.loopback_only for finding in findings):
+    if all(finding.waiver is not None and finding.waiver.local_only for finding in findings):
         return Outcome.NOT_APPLICABLE
     return Outcome.WAIVED
 

@@ -33,7 +33,7 @@ class Waiver(Strict):
         owner: Who answers for it.
         reason: Why it is put up with.
         expires: The last day on which it holds.
-        loopback_only: It is an environment's own: it holds for connections that never leave the
+        local_only: It is an environment's own: it holds for connections that never leave the
             machine and for nothing else, and what it covers counts as not applicable.
     """
 
@@ -42,7 +42,7 @@ class Waiver(Strict):
     owner: Annotated[str, Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1)]
     expires: Annotated[date, Field(strict=False)]  # as text in a report
-    loopback_only: bool = False
+    local_only: bool = False
 
     def covers(self, control: str, subject: str, today: date) -> bool:
         """Tell whether it holds for a finding on a day."""
@@ -54,7 +54,7 @@ class Waiver(Strict):
 
 
 class _Written(Strict):
-    """A waiver as people write it: loopback is for an environment to say."""
+    """A waiver as people write it: that a connection is local is for an environment to say."""
 
     control: Annotated[str, Field(min_length=1)]
     subject: Annotated[str, Field(min_length=1)] | None = None

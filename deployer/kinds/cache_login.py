@@ -16,8 +16,7 @@ from deployer.connections import ServerLogin
 from deployer.desired import DesiredCache
 from deployer.kinds.kind import Kind, Observed
 from deployer.kinds.values import Values
-
-TIMEOUT = 5.0  # seconds a command
+from deployer.servers import cache_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,10 @@ class CacheLogin(Kind[CacheState]):
 
     @contextmanager
     def _administrator(self) -> Iterator[Callable[..., Any]]:
-        client = redis.Redis(
-            host=self._server.host,
-            port=self._server.port,
+        client = cache_client(
+            self._server,
             username=self._server.username,
             password=self._server.password.get_secret_value(),
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
             decode_responses=True,
             protocol=2,
         )

@@ -28,7 +28,6 @@ from deployer.kinds.rotations import Rotations
 from deployer.kinds.secrets import Secrets
 from deployer.kinds.values import OnSecret, Values
 from deployer.rendering import render
-from deployer.shapes import Facts
 from deployer.supplied import Supplied
 
 
@@ -138,19 +137,12 @@ class Catalogue:
     def _values(self, replace: Collection[str]) -> Values:
         return Values(
             self._desired,
-            facts=self._facts(),
+            facts=self._connections.facts,
             supplied=self._supplied,
             replace=replace,
             on_secret=self._on_secret,
             secretsmanager=self._aws("secretsmanager"),
         )
-
-    def _facts(self) -> Facts:
-        facts: dict[str, str | int] = {}
-        for name, server in (("database", self._connections.database), ("cache", self._connections.cache)):
-            if server is not None:
-                facts |= {f"{name}.host": server.host, f"{name}.port": server.port}
-        return facts
 
     def _population(self, values: Values) -> Sequence[Kind[Any]]:
         kinds: list[Kind[Any]] = [values]

@@ -16,8 +16,8 @@ from deployer.connections import ServerLogin
 from deployer.desired import DesiredDatabase
 from deployer.kinds.kind import Kind, Observed
 from deployer.kinds.values import StoredValue, Values
+from deployer.servers import connect_database
 
-CONNECT_TIMEOUT = 5  # seconds
 # Attributes that no role of the application may have, as pg_roles names them, and how to take them away.
 POWERS = {
     "rolsuper": "NOSUPERUSER",
@@ -105,27 +105,16 @@ class DatabaseLogin(Kind[DatabaseState]):
 
     @contextmanager
     def _administrator(self) -> Iterator[Any]:
-        server = self._server
-        password = server.password.get_secret_value()
-        with closing(self._connect(server.username, password, server.database or "postgres")) as connection:
+        with closing(connect_database(self._server)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 yield cursor
 
-    def _connect(self, user: str, password: str, database: str) -> extensions.connection:
-        return psycopg2.connect(
-            host=self._server.host,
-            port=self._server.port,
-            user=user,
-            password=password,
-            dbname=database,
-            connect_timeout=CONNECT_TIMEOUT,
-            application_name="mita-deployer",
-        )
-
     def _accepts(self, user: str, password: SecretStr) -> bool:
         try:
-            self._connect(user, password.get_secret_value(), self._desired.name).close()
+            connect_database(
+                self._server, username=user, password=password, database=self._desired.name
+            ).close()
         except psycopg2.OperationalError:
             return False
         return True

@@ -117,7 +117,8 @@ class Functions(Kind[FunctionState]):
         administrator = ""
         if function.administrator is not None:
             administrator = self._administrators.arn_in(function.administrator, observed)
-        own = variables(function, self._desired, administrator=administrator)
+        facts = self._connections.facts
+        own = variables(function, self._desired, facts=facts, administrator=administrator)
         return {
             "code": self._package(function.name).code_sha256,
             "environment": {**own, **self._connections.function_environment},

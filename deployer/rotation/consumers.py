@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import SecretStr
@@ -92,6 +94,31 @@ class Consumers:
         except UNREACHABLE as error:
             return str(error)
         return None
+
+    def hurry(self, names: Collection[str]) -> None:
+        """Have the nodes look at pods now: a kubelet renews what is mounted when it looks, once a minute.
+
+        Args:
+            names: The pods; one that is gone, or may not be touched, is passed over.
+        """
+        for name in names:
+            pod = {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": name, "namespace": self._namespace},
+            }
+            with suppress(*UNREACHABLE):
+                self._cluster.nudge(pod, {NUDGED_AT: now().isoformat()})
+
+    def neglected(self) -> str | None:
+        """Say that the operator has done all that it was told; None if something still waits for it."""
+        for copy in self.copies:
+            live = self._cluster.get(copy.external_secret) or {"metadata": {}}
+            told = live["metadata"].get("annotations", {}).get(NUDGED_AT)
+            done = live.get("status", {}).get("refreshTime")
+            if told and done and datetime.fromisoformat(done) < datetime.fromisoformat(told):
+                return None
+        return "the operator was told nothing that it has not done"
 
     def resource_version(self, copy: Copy, fields: Fields) -> str | None:
         """Return the resource version of a copy that holds the fields; None as long as it does not."""

@@ -68,10 +68,15 @@ class Follower:
         self._trail.hop(Kind.CURRENT)
 
     def await_log(self) -> None:
-        """Read what the function said last: its log is later than what it did, and may stay so."""
+        """Read what the function said last: its log is later than what it did, and may stay so.
+
+        One that ended before it could say that it was done says no more.
+        """
         end = time.monotonic() + _LOG_SECONDS
         while not self._finished and time.monotonic() < end:
-            self._read(self._trail.began)
+            said = self._read(self._trail.began)
+            if said and said[-1].outcome == "failed":
+                return
             time.sleep(POLL)
 
     def _incomplete(self) -> str | None:

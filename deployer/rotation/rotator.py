@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -25,6 +26,7 @@ from deployer.rotation.trail import Observe, Trail, unobserved
 from deployer.shapes import Fields
 from deployer.supplied import Supplied, require_form
 
+_HURRY_SECONDS = 1.0
 _APART = "no deployment and no other rotation at the same time"
 
 
@@ -112,7 +114,7 @@ class Rotator:
             if nudge and (why := consumers.nudge()) is not None:
                 self._trail.tell("progress", f"the operator is left to its own interval: {why}")
             self._await_copies(consumers, fields)
-            self._await_pods(consumers, used)
+            self._await_pods(consumers, used, hurry=nudge)
             follower.await_log()
             return Rotated(self._desired_secret.name, version, before, self._trail.began, self._trail.hops)
 
@@ -219,9 +221,9 @@ class Rotator:
     def _prove(self, old: Fields, new: Fields) -> None:
         module, name = self._function.module, self._desired_secret.name
         if provable(module, self._connections):
-            require_accepted(module, new, f"the new value of {name}")
+            require_accepted(module, self._connections, new, f"the new value of {name}")
             self._trail.hop(Kind.LOGIN, "with the new value")
-            require_accepted(module, old, f"the old value of {name}")
+            require_accepted(module, self._connections, old, f"the old value of {name}")
             self._trail.hop(Kind.LOGIN, "with the value before")
 
     def _await_copies(self, consumers: Consumers, fields: Fields) -> None:
@@ -238,10 +240,16 @@ class Rotator:
             missing, "the cluster's copies", "Look at the ExternalSecret and the operator's log."
         )
 
-    def _await_pods(self, consumers: Consumers, used: Mapping[str, Use]) -> None:
+    def _await_pods(self, consumers: Consumers, used: Mapping[str, Use], *, hurry: bool) -> None:
         seen: set[str] = set()
+        hurried = -_HURRY_SECONDS
 
         def missing() -> str | None:
+            nonlocal hurried
+            if hurry and time.monotonic() - hurried >= _HURRY_SECONDS:
+                # Again, because a node may look before it knows of the new value.
+                consumers.hurry(used.keys() - seen)
+                hurried = time.monotonic()
             after = consumers.pods()
             fresh = renewed(used, after)
             for name in sorted(fresh - seen):

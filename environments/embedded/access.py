@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import BaseModel, ConfigDict, SecretStr, field_serializer
 
 from deployer.connections import ServerLogin
+from environments.embedded.aws.localstack import AwsEndpoint
 from environments.embedded.run_directory import RunDirectory, run_root
 
 if TYPE_CHECKING:  # the host has it anyway; a client would wait for its imports
@@ -27,6 +28,7 @@ class Login(BaseModel):
     username: str
     password: SecretStr
     database: str = ""
+    authority: Path | None = None
 
     @field_serializer("password", when_used="json")
     def _plain(self, value: SecretStr) -> str:
@@ -42,11 +44,12 @@ class Login(BaseModel):
             username=login.username,
             password=login.password,
             database=login.database,
+            authority=login.authority,
         )
 
     def login(self) -> ServerLogin:
         """Return it as the deployer takes it."""
-        return ServerLogin(self.host, self.port, self.username, self.password, self.database)
+        return ServerLogin(self.host, self.port, self.username, self.password, self.database, self.authority)
 
 
 class Access(BaseModel):
@@ -132,14 +135,14 @@ class Access(BaseModel):
             tools=tools,
         )
 
+    @property
+    def aws(self) -> AwsEndpoint:
+        """AWS' stand-in, and its administrator."""
+        return AwsEndpoint(self.aws_url, self.aws_region, self.aws_access_key, self.aws_secret_key)
+
     def write(self, run: RunDirectory) -> None:
         """Write it into the run directory, and the AWS credentials in the AWS programs' own form too."""
-        run.write(
-            AWS_CREDENTIALS_FILE,
-            "[default]\n"
-            f"aws_access_key_id = {self.aws_access_key}\n"
-            f"aws_secret_access_key = {self.aws_secret_key.get_secret_value()}\n",
-        )
+        run.write(AWS_CREDENTIALS_FILE, self.aws.credentials())
         run.write(FILE, self.model_dump_json())
 
     @classmethod

@@ -5,40 +5,40 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
-from kubernetes import config
 from kubernetes.client import ApiClient
-from localstack_client.session import Session
 
 from deployer.cluster import Cluster
-from deployer.compliance.insight import Insight
-from deployer.connections import ClusterIdentity, Connections, Endpoints, HelmChart
+from deployer.connections import ClusterIdentity, Connections, Endpoints
 from deployer.errors import MitaError, NotReadyError
 from deployer.failures import explained
 from deployer.progress import Progress
+from environments.administrator import aws_client, cluster_client
+from environments.collection import KINDS, audit_records, copy_end, write_objects
 from environments.disruption import Server, Trouble, Troubled
-from environments.embedded import toolchain
+from environments.embedded import launch, toolchain
 from environments.embedded.access import AWS_CREDENTIALS_FILE, Access
 from environments.embedded.aws import FAULTS
 from environments.embedded.aws.installation import NAME as LOCALSTACK
 from environments.embedded.aws.installation import ensure_localstack
-from environments.embedded.aws.localstack import ACCOUNT
 from environments.embedded.control_plane.configuration import CONTEXT
-from environments.embedded.disruption import PROCESSES, TroubledCalls, end_function
+from environments.embedded.deployment import handed_over
+from environments.embedded.disruption import PROCESSES, connections_to, end_function
 from environments.embedded.etcd import read_everything
-from environments.embedded.exemptions import loopback_exemptions
 from environments.embedded.launch import OwnedHost, RunningHost
 from environments.embedded.lawful import LAWFUL
-from environments.embedded.locations import cache_directory
 from environments.embedded.network import Network
+from environments.embedded.processes.memory import memory_of
 from environments.embedded.run_directory import run_root
+from environments.managed import Part, State
 from environments.protocol import Capability
 from environments.searchable import Searchable
+from environments.troubled_calls import TroubledCalls
 
 _APPLICATION = "mita-production"
 _SERVICE = {
@@ -46,14 +46,6 @@ _SERVICE = {
     "kind": "Service",
     "metadata": {"name": _APPLICATION, "namespace": _APPLICATION},
 }
-_LOG_BYTES = 1_000_000
-_SHOWN = (
-    ("v1", "Pod"),
-    ("v1", "Event"),
-    ("apps/v1", "Deployment"),
-    ("external-secrets.io/v1beta1", "ExternalSecret"),
-    ("external-secrets.io/v1beta1", "SecretStore"),
-)
 
 
 class EmbeddedEnvironment:
@@ -130,6 +122,29 @@ class EmbeddedEnvironment:
             owned, self._owned = self._owned, None
             owned.stop()
 
+    def remove(self, progress: Progress) -> bool:
+        """Stop it, in whatever state it is, and remove what a dead one left.
+
+        Raises:
+            MitaError: Something cannot be ended or removed.
+        """
+        return launch.stop(self.instance, progress)
+
+    def state(self) -> State | None:
+        """Return how it and its servers do; None where it does not run.
+
+        Raises:
+            NotReadyError: It is still starting, or does not answer.
+        """
+        host = RunningHost.find(self.instance)
+        if host is None:
+            return None
+        told = host.status
+        parts = [
+            Part(each["name"], str(each["pid"]), each["outcome"] or "running") for each in told["processes"]
+        ]
+        return State(told["began"], f"127.{told['network']}.0.0/16", parts, told)
+
     @property
     def access(self) -> Access:
         """How its servers are reached.
@@ -181,67 +196,21 @@ class EmbeddedEnvironment:
 
     def aws(self, service: str) -> Any:  # noqa: ANN401  boto3 clients are made at run time; they have no common type
         """Make a client of LocalStack as the administrator."""
-        access = self.access
-        session = Session(
-            aws_access_key_id=access.aws_access_key,
-            aws_secret_access_key=access.aws_secret_key.get_secret_value(),
-            region_name=access.aws_region,
-            localstack_host=access.aws_url.removeprefix("http://").rpartition(":")[0],
-        )
-        return session.client(service)
+        return aws_client(self.access.aws, service)
 
     def kubernetes(self) -> ApiClient:
         """Make a client of the cluster as an administrator."""
-        client: ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]  # it has no types
-            config_file=str(self.kubeconfig), context=CONTEXT
-        )
-        return client
+        return cluster_client(self.kubeconfig)
 
     def connections(self) -> Connections:
         """Everything that the deployer needs."""
-        access = self.access
-        return Connections(
-            account=ACCOUNT,
-            region=access.aws_region,
+        return handed_over(
+            self.access,
             aws=self.aws,
             kubernetes=self.kubernetes(),
-            kubeconfig=self.kubeconfig,
             cluster=self.cluster,
-            helm=access.tools["helm"],
-            operator_chart=HelmChart(str(access.tools["operator_chart"])),
-            operator_values={
-                "extraEnv": [
-                    {"name": f"AWS_{service}_ENDPOINT", "value": access.aws_url}
-                    for service in ("SECRETSMANAGER", "STS")
-                ],
-                # Named, although it is the default, so that the node puts the pod's own address before it.
-                "extraArgs": {"metrics-addr": ":8080"},
-            },
-            manifest_values={
-                "AWS_ENDPOINT": access.aws_url,
-                "RUNBOOK": "docs/runbooks/alerts.md",
-                "OTHER_READERS": f"arn:aws:iam::{ACCOUNT}:root",  # this administrator
-                # Whoever waits for an alert here wants to see it within seconds.
-                "ALERT_FOR": "1s",
-                "STALE_SECONDS": "30",  # twice what is between two refreshes
-                "PENDING_SECONDS": "3",
-                "LOGIN_WINDOW": "15s",
-                "EXPORTER_SECONDS": "2",
-                "READS_SECONDS": "5",
-            },
-            database=access.database.login(),
-            cache=access.cache.login(),
             endpoints=self.endpoints,
-            pagerduty_key=access.pagerduty_key,
-            promtool=access.tools["promtool"],
-            function_environment={"SERVER_TLS": "off"},  # neither of the servers is built with it
-            insight=Insight(
-                stored_state=self.stored_state,
-                audit_log=self._end_of_audit_log,
-                reachable=Network(access.network).bound,
-                exemptions=loopback_exemptions(access.certificate_authority),
-            ),
-            build_cache=cache_directory(),
+            stored_state=self.stored_state,
         )
 
     def exports(self) -> Mapping[str, str]:
@@ -254,12 +223,7 @@ class EmbeddedEnvironment:
         ours = [str(access.tools[name].parent) for name in ("kubectl", "helm")]
         exports = {
             "KUBECONFIG": str(access.kubeconfig),
-            "AWS_ENDPOINT_URL": access.aws_url,
-            "AWS_SHARED_CREDENTIALS_FILE": str(run_root(self.instance) / AWS_CREDENTIALS_FILE),
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_PROFILE": "default",
-            "AWS_REGION": access.aws_region,
-            "AWS_DEFAULT_REGION": access.aws_region,
+            **access.aws.variables(run_root(self.instance) / AWS_CREDENTIALS_FILE),
             # The user's own programs come first.
             "PATH": os.pathsep.join([*path, *(each for each in ours if each not in path)]),
         }
@@ -284,11 +248,8 @@ class EmbeddedEnvironment:
         )
 
     def cluster_audit(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the records of the API server's audit log, but for one that is still being written."""
-        with self.access.audit_log.open(encoding="utf-8") as log:
-            for line in log:
-                if line.endswith("\n"):
-                    yield json.loads(line)
+        """Return the records of the API server's audit log, but for one that is still being written."""
+        return audit_records(self.access.audit_log)
 
     def searchable(self) -> Searchable:
         """Return its run directory and its host, the parent of everything that it runs.
@@ -297,6 +258,14 @@ class EmbeddedEnvironment:
             NotReadyError: It does not run.
         """
         return Searchable(run_root(self.instance), self._host().pid, LAWFUL)
+
+    def memory_bytes(self) -> int:
+        """Return what the host and everything that it runs hold; what they share is counted once.
+
+        Raises:
+            NotReadyError: It does not run.
+        """
+        return memory_of(self._host().pid)
 
     def _host(self) -> RunningHost:
         host = RunningHost.find(self.instance)
@@ -323,6 +292,17 @@ class EmbeddedEnvironment:
         """Keep a server from doing anything for some seconds."""
         self._host().freeze(PROCESSES[server], seconds)
 
+    def connected(self, server: Server) -> int:
+        """Return how many connections a server has at the moment."""
+        access = self.access
+        cluster = urlsplit(access.oidc_issuer)  # which the API server is
+        host, port = {
+            Server.DATABASE: (access.database.host, access.database.port),
+            Server.CACHE: (access.cache.host, access.cache.port),
+            Server.CLUSTER: (str(cluster.hostname), cluster.port),
+        }[server]
+        return connections_to(host, port or 0)
+
     def end_function(self, name: str) -> int:
         """End the processes that a function runs in, without a word; returns how many there were."""
         return end_function(self.access.run_id, name)
@@ -334,11 +314,6 @@ class EmbeddedEnvironment:
             NotReadyError: LocalStack does not take it.
         """
         return TroubledCalls(run_root(self.instance) / FAULTS, trouble)
-
-    def _end_of_audit_log(self) -> bytes:
-        with self.access.audit_log.open("rb") as log:
-            log.seek(max(0, self.access.audit_log.stat().st_size - _LOG_BYTES))
-            return log.read()
 
     def notifications(self) -> Sequence[Mapping[str, Any]]:
         """Return what the stand-ins for Slack and PagerDuty were sent.
@@ -358,31 +333,9 @@ class EmbeddedEnvironment:
         into.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(MitaError):
             if host := RunningHost.find(self.instance):
-                _write(into / "host.json", host.status)
+                (into / "host.json").write_text(json.dumps(host.status, indent=1, default=str))
         logs = run_root(self.instance) / "logs"
         for log in sorted(logs.rglob("*.log")):
-            _copy_end(log, into / "logs" / log.relative_to(logs))
+            copy_end(log, into / "logs" / log.relative_to(logs))
         if self._access is not None:
-            for kind, objects in _objects(Cluster(self.kubernetes())):
-                _write(into / "objects" / f"{kind}.json", objects)
-
-
-def _objects(cluster: Cluster) -> Iterator[tuple[str, object]]:
-    for version, kind in _SHOWN:
-        try:
-            yield kind, cluster.list(version, kind)
-        except Exception as error:  # noqa: BLE001  what cannot be read is part of the evidence
-            yield kind, {"could not be read": repr(error)}
-
-
-def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, default=str))
-
-
-def _copy_end(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as file:
-        file.seek(max(0, source.stat().st_size - _LOG_BYTES))
-        with target.open("wb") as copy:
-            shutil.copyfileobj(file, copy)
+            write_objects(Cluster(self.kubernetes()), into / "objects", (*KINDS, ("v1", "Event")))

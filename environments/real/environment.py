@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,18 +18,13 @@ from deployer.desired import read
 from deployer.errors import ConfigurationError
 from deployer.failures import explained
 from deployer.progress import Progress, Step
+from environments.collection import write_objects
 from environments.guard.aws import RETRIES
 from environments.guard.identity import require_cluster, require_credentials
-from environments.protocol import Capability
+from environments.protocol import KUBELET_SECONDS, Capability
 from environments.real.configuration import Configuration
 
 _SESSION = "mita-acceptance"
-_SHOWN = (
-    ("v1", "Pod"),
-    ("apps/v1", "Deployment"),
-    ("external-secrets.io/v1beta1", "ExternalSecret"),
-    ("external-secrets.io/v1beta1", "SecretStore"),
-)
 
 
 class RealEnvironment:
@@ -45,6 +39,8 @@ class RealEnvironment:
         role: ARN of the role to take on; None: as whoever the chain finds.
         change: Id of the change that was authorised; None: nothing may be changed.
     """
+
+    renewal_seconds = KUBELET_SECONDS
 
     def __init__(
         self, name: str, configuration: Configuration, *, role: str | None = None, change: str | None = None
@@ -194,11 +190,4 @@ class RealEnvironment:
 
     def collect(self, into: Path) -> None:
         """Write down the states of the objects that a failure is likely to be about."""
-        into.mkdir(parents=True, exist_ok=True)
-        cluster, namespace = Cluster(self.kubernetes()), read().namespace
-        for version, kind in _SHOWN:
-            try:
-                found: object = cluster.list(version, kind, namespace)
-            except Exception as error:  # noqa: BLE001  what cannot be read is part of the evidence
-                found = {"could not be read": repr(error)}
-            (into / f"{kind}.json").write_text(json.dumps(found, indent=1, default=str), encoding="utf-8")
+        write_objects(Cluster(self.kubernetes()), into, namespace=read().namespace)

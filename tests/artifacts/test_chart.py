@@ -250,6 +250,18 @@ def test_a_budget_never_forbids_every_disruption(render: Render, replicas: int, 
         assert objects["PodDisruptionBudget"]["spec"]["minAvailable"] == 2
 
 
+def test_an_authority_of_one_s_own_is_mounted_and_verified_by(render: Render) -> None:
+    objects = render("trust.configMap=kube-root-ca.crt")
+    (mounted,) = (each for each in _pod(objects)["containers"][0]["volumeMounts"] if each["name"] == "trust")
+    (volume,) = (each for each in _pod(objects)["volumes"] if each["name"] == "trust")
+    assert volume["configMap"]["name"] == "kube-root-ca.crt"
+    file = f"{mounted['mountPath']}/{volume['configMap']['items'][0]['path']}"
+    environment = _environment(objects)
+    assert (environment["PGSSLMODE"], environment["PGSSLROOTCERT"]) == ("verify-full", file)
+    assert environment["SSL_CERT_FILE"] == file
+    assert "SSL_CERT_FILE" not in _environment(render(*GUIDE))
+
+
 def test_other_environments_add_their_own_variables(render: Render) -> None:
     environment = _environment(render("extraEnv[0].name=MITA_FINGERPRINT_KEY", "extraEnv[0].value=key"))
     assert environment["MITA_FINGERPRINT_KEY"] == "key"

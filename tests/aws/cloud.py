@@ -171,22 +171,22 @@ def refused(code: str, message: str = "") -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Cloud]:
+async def running(supervisor: type[Supervisor] = Supervisor) -> AsyncIterator[Cloud]:
     """Run LocalStack with a cluster's issuer beside it."""
     with tempfile.TemporaryDirectory(prefix="mita-aws-") as state:
         before = os.environ.get("MITA_STATE")
         os.environ["MITA_STATE"] = state
         try:
-            async with _running() as cloud:
+            async with _running(supervisor) as cloud:
                 yield cloud
         finally:
             os.environ.pop("MITA_STATE") if before is None else os.environ.update(MITA_STATE=before)
 
 
 @contextlib.asynccontextmanager
-async def _running() -> AsyncIterator[Cloud]:
+async def _running(kind: type[Supervisor]) -> AsyncIterator[Cloud]:
     run = RunDirectory.claim("test", numbers=NUMBERS)
-    supervisor = Supervisor(run)
+    supervisor = kind(run)
     tools = {"localstack": ensure_localstack(silent)}
     site = Site(run=run, network=run.network, supervisor=supervisor, tools=tools)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import stat
@@ -10,16 +11,18 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from deployer.errors import NotReadyError
+from deployer.eventually import eventually
 from environments.embedded.aws import FAULTS, AwsFaults
 from environments.embedded.aws.faults import Delay, Fault, KeyState, Refuse, Reset
 from environments.embedded.aws.plugins.mita_localstack.fault_socket import FaultServer
@@ -102,11 +105,51 @@ def test_a_fault_strikes_as_often_as_it_is_told(faults: AwsFaults, secrets: Clie
 
 
 @pytest.mark.embedded
+def test_calls_before_are_let_go(faults: AwsFaults, secrets: Client) -> None:
+    faults.add(Fault(operation="ListSecrets", after=2, count=1, effect=THROTTLE))
+    secrets.list_secrets()
+    secrets.list_secrets()
+    with refused("ThrottlingException"):
+        secrets.list_secrets()
+    secrets.list_secrets()
+
+
+@pytest.mark.embedded
+def test_a_fault_strikes_as_likely_as_it_is_told(faults: AwsFaults, secrets: Client) -> None:
+    fault_id = faults.add(Fault(service="secretsmanager", probability=0.3, seed=4, effect=THROTTLE))
+    for _ in range(100):
+        with contextlib.suppress(ClientError):
+            secrets.list_secrets()
+    (active,) = faults.active()
+    assert active.id == fault_id
+    assert 10 <= active.struck <= 50
+
+
+@pytest.mark.embedded
 def test_calls_take_longer(faults: AwsFaults, secrets: Client) -> None:
     faults.add(Fault(service="secretsmanager", count=1, effect=Delay(seconds=0.5)))
     began = time.monotonic()
     secrets.list_secrets()
     assert time.monotonic() - began >= 0.5
+
+
+@pytest.mark.embedded
+def test_an_answer_is_late_and_the_call_was_served_on_time(faults: AwsFaults, secrets: Client) -> None:
+    name = unique("late")
+    faults.add(Fault(operation="CreateSecret", effect=Delay(seconds=2, answer=True)))
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(lambda: secrets.create_secret(Name=name, SecretString="there"))
+        eventually(
+            lambda: None if faults.active()[0].struck else "it has not been served",
+            subject="the call",
+            deadline=2,
+            remedy="See the guard.",
+        )
+        assert secrets.get_secret_value(SecretId=name)["SecretString"] == "there"
+        assert not asked.done()
+        asked.result()
+    assert time.monotonic() - began >= 2
 
 
 @pytest.mark.embedded

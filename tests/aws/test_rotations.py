@@ -343,3 +343,32 @@ def test_what_cannot_be_rotated_is_refused(secrets: Client, rotating: Function) 
     secrets.delete_secret(SecretId=arn)
     with refused("InvalidRequestException", "marked for deletion"):
         secrets.rotate_secret(SecretId=arn, RotationLambdaARN=rotating.arn)
+
+
+@pytest.mark.parametrize("label", ["AWSPENDING", "AWSCURRENT"])
+def test_a_version_keeps_its_value(secrets: Client, label: str) -> None:
+    """LocalStack alone lets a pending one change, which hides that a step cannot be repeated."""
+    name, version = unique("kept"), str(uuid4())
+    secrets.create_secret(Name=name, SecretString="first")
+    once: Json = {"SecretId": name, "ClientRequestToken": version, "VersionStages": [label]}
+    secrets.put_secret_value(SecretString="second", **once)
+
+    with refused("ResourceExistsException"):
+        secrets.put_secret_value(SecretString="third", **once)
+    with refused("ResourceExistsException"):
+        secrets.put_secret_value(SecretBinary=b"second", **once)
+    secrets.put_secret_value(SecretString="second", **once)
+
+    assert secrets.get_secret_value(SecretId=name, VersionId=version)["SecretString"] == "second"
+
+
+def test_a_binary_value_may_be_given_again(secrets: Client) -> None:
+    name, version = unique("kept"), str(uuid4())
+    secrets.create_secret(Name=name, SecretString="first")
+    once: Json = {"SecretId": name, "ClientRequestToken": version, "VersionStages": ["AWSPENDING"]}
+    secrets.put_secret_value(SecretBinary=b"second", **once)
+
+    secrets.put_secret_value(SecretBinary=b"second", **once)
+
+    with refused("ResourceExistsException"):
+        secrets.put_secret_value(SecretBinary=b"third", **once)

@@ -93,13 +93,34 @@ def test_host_date_and_token_have_to_be_signed(left_out: str) -> None:
     whole, request = signed("POST", "/", {"a": "b"})
     fewer = dataclasses.replace(whole, headers=tuple(each for each in whole.headers if each != left_out))
     assert len(fewer.headers) < len(whole.headers)
-    canonical = hashlib.sha256(signatures._canonical(fewer, request).encode()).hexdigest()
+    canonical = hashlib.sha256(
+        signatures._canonical(fewer, request, signatures._content(fewer, request) or "").encode()
+    ).hexdigest()
     scope = f"{fewer.date}/{fewer.region}/{fewer.service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{request.header('x-amz-date')}\n{scope}\n{canonical}"
     key = signatures._signing_key("secret", fewer.date, fewer.region, fewer.service)
     value = hmac.new(key, text.encode(), "sha256").hexdigest()
 
     assert not is_genuine(dataclasses.replace(fewer, value=value), request, "secret")
+
+
+def test_what_s3_is_sent_is_what_was_signed() -> None:
+    signature, request = signed("PUT", "/bucket/key", {}, body=b"signed", service="s3")
+    assert is_genuine(signature, request, "secret")
+    assert not is_genuine(signature, dataclasses.replace(request, body=lambda: b"another"), "secret")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "{day}", "{day}T", "{day}T250000Z", "{day}T000000Z and more", "{day}T000000+0100"]
+)
+def test_a_date_in_another_form_is_none(wrong: str) -> None:
+    signature, request = signed("POST", "/", {})
+    date = wrong.format(day=signature.date)
+    changed = [(name, date if name == "x-amz-date" else value) for name, value in request.headers]
+    request = dataclasses.replace(request, headers=changed)
+
+    assert request.signed_at() is None
+    assert not is_genuine(signature, request, "secret")
 
 
 @given(text=st.text(max_size=200))

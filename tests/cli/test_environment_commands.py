@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import tempfile
@@ -230,3 +231,30 @@ def _await(holds: Callable[[], bool], what: str) -> None:
     eventually(
         lambda: None if holds() else "not yet", subject=what, deadline=30.0, remedy="Look at the test."
     )
+
+
+# ---- those who are told
+
+
+def test_those_who_are_told_of_alerts_can_be_tried(running: Mita) -> None:
+    done = running("notify")
+
+    assert done.returncode == 0, done.stderr
+    assert "PagerDuty took an event" in done.stdout
+    assert "Slack took a message" in done.stdout
+
+
+def test_only_one_of_them_can_be_tried(running: Mita) -> None:
+    done = running("notify", "slack")
+
+    assert (done.returncode, done.stdout) == (0, "Slack took a message\n"), done.stderr
+
+
+def test_a_routing_key_that_no_service_has_is_refused_and_not_shown(running: Mita) -> None:
+    key = secrets.token_hex(16)
+    other = Mita(running.state, {"MITA_PAGERDUTY_ROUTING_KEY": key})
+
+    done = other("notify", "pagerduty")
+
+    explained(done, "PagerDuty", "status 400")
+    assert key not in done.stdout + done.stderr

@@ -100,6 +100,41 @@ def test_report_verify_names_every_file_that_was_touched(mita: Mita, tmp_path: P
     assert failure_labels(done.stderr) == ["failed", "expected", "seen", "to do"]
 
 
+def _beside(mita: Mita, tmp_path: Path, one: Status, other: Status) -> tuple[Path, Path]:
+    places = _saved(tmp_path / "one", one), _saved(tmp_path / "other", other)
+    for place in places:
+        mita("report", str(place))
+    return places
+
+
+@pytest.mark.parametrize(
+    ("other", "code", "said"), [(Status.PASSED, 0, "1 of 1"), (Status.FAILED, 1, "not explained: scenario 0")]
+)
+def test_report_compare_fails_on_a_difference_that_nobody_has_explained(
+    mita: Mita, tmp_path: Path, other: Status, code: int, said: str
+) -> None:
+    places = _beside(mita, tmp_path, Status.PASSED, other)
+    page = tmp_path / "fidelity.html"
+
+    done = mita("report", "compare", *map(str, places), "--to", str(page))
+
+    assert done.returncode == code
+    assert said in done.stdout
+    assert "side by side" in page.read_text()
+
+
+def test_report_compare_refuses_a_run_that_was_touched(mita: Mita, tmp_path: Path) -> None:
+    one, other = _beside(mita, tmp_path, Status.PASSED, Status.FAILED)
+    results = other / "results.json"
+    results.write_text(results.read_text().replace("failed", "passed"))
+
+    done = mita("report", "compare", str(one), str(other), "--to", str(tmp_path / "fidelity.html"))
+
+    assert done.returncode == 1
+    assert failure_labels(done.stderr) == ["failed", "expected", "seen", "to do"]
+    assert not (tmp_path / "fidelity.html").exists()
+
+
 def test_report_is_not_written_anew_over_results_that_were_touched(mita: Mita, tmp_path: Path) -> None:
     directory = _saved(tmp_path / "run", Status.FAILED)
     mita("report", str(directory))

@@ -51,7 +51,7 @@ SECRET = StoredSecret(
     name=f"{PREFIX}app/secret-key", key=KEY_ARN, current_since=(NOW - timedelta(days=89),), policy=None
 )
 CERTIFICATE = Certificate("CN=server", NOW - timedelta(days=1), NOW + timedelta(days=15))
-HOP = Hop("server:443", loopback=False, protocol="TLSv1.2", certificate=CERTIFICATE)
+HOP = Hop("server:443", local=False, protocol="TLSv1.2", certificate=CERTIFICATE)
 WORKLOADS = Workloads(
     containers=3,
     literals=(),

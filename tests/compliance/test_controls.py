@@ -232,3 +232,12 @@ def test_a_violation_outweighs_what_could_not_be_checked() -> None:
 
 def test_nothing_judged_is_not_compliant() -> None:
     assert status(()) is ComplianceStatus.INCOMPLETE
+
+
+def test_whoever_administers_this_very_cluster_is_no_stranger() -> None:
+    administrators = Reader("Group kubeadm:cluster-admins", "ClusterRoleBinding kubeadm:cluster-admins")
+    facts = replace(COMPLIANT, readers=(*COMPLIANT.readers, administrators))  # type: ignore[misc]  # they are known here
+    limits = load().limits
+    assert CHECKS["secret-readers"](facts, limits).violations
+    told = replace(facts, administrators=frozenset({administrators.subject}))
+    assert not CHECKS["secret-readers"](told, limits).violations

@@ -102,7 +102,7 @@ def test_a_trusted_server(tmp_path: Path) -> None:
     file = certificate(tmp_path)
     with serving(tls(file)) as port:
         hop = try_server(HOST, port, authority=authority(file), name="localhost")
-    assert (hop.protocol, hop.untrusted, hop.old_protocols, hop.loopback) == ("TLSv1.3", None, False, True)
+    assert (hop.protocol, hop.untrusted, hop.old_protocols, hop.local) == ("TLSv1.3", None, False, True)
     assert hop.certificate is not None
     assert hop.certificate.subject == "CN=localhost"
 

@@ -62,19 +62,19 @@ def test_a_waiver_for_another_control_covers_nothing() -> None:
 
 
 LOOPBACK = Waiver(
-    control="tls-cache", owner="environment", reason="loopback only", expires=TODAY, loopback_only=True
+    control="tls-cache", owner="environment", reason="local only", expires=TODAY, local_only=True
 )
 
 
-@pytest.mark.parametrize(("loopback", "outcome"), [(True, Outcome.NOT_APPLICABLE), (False, Outcome.FAILED)])
-def test_an_exemption_for_loopback_covers_nothing_else(*, loopback: bool, outcome: Outcome) -> None:
-    plain = replace(HOP, protocol=None, certificate=None, loopback=loopback)
+@pytest.mark.parametrize(("local", "outcome"), [(True, Outcome.NOT_APPLICABLE), (False, Outcome.FAILED)])
+def test_a_local_exemption_covers_nothing_else(*, local: bool, outcome: Outcome) -> None:
+    plain = replace(HOP, protocol=None, certificate=None, local=local)
     facts = replace(COMPLIANT, hops={**COMPLIANT.hops, "tls-cache": plain})
     assert outcomes(facts, LOOPBACK) == {"tls-cache": outcome}
 
 
-def test_an_exemption_for_loopback_does_not_cover_a_bad_certificate() -> None:
-    bad = replace(HOP, untrusted="certificate has expired", loopback=True)
+def test_a_local_exemption_does_not_cover_a_bad_certificate() -> None:
+    bad = replace(HOP, untrusted="certificate has expired", local=True)
     facts = replace(COMPLIANT, hops={**COMPLIANT.hops, "tls-cache": bad})
     assert outcomes(facts, LOOPBACK) == {"tls-cache": Outcome.FAILED}
 
@@ -108,7 +108,7 @@ def test_a_file_of_waivers(tmp_path: Path) -> None:
         ('owner = "payments"\n', "", "waiver 1 without owner"),
         ('reason = "next key in March"\n', 'reason = ""\n', "waiver 1, reason:"),
         ('"secret-age"', '"secret-rage"', "'secret-rage'"),
-        ("owner", "loopback_only = true\nowner", "waiver 1, loopback_only:"),
+        ("owner", "local_only = true\nowner", "waiver 1, local_only:"),
         ("[[waivers]]", "[[waivers]", "at line"),
     ],
 )

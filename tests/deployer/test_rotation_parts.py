@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from deployer.progress import silent
 from deployer.rotation.consumers import Use, renewed
+from deployer.rotation.following import Follower
 from deployer.rotation.function_log import reports
 from deployer.rotation.record import Hop, Kind, Rotated
+from deployer.rotation.trail import Trail, unobserved
 
 MOMENT = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -83,6 +86,35 @@ def test_a_function_that_died_fails_the_step_that_was_under_way(told: str, reaso
 
 def test_a_function_that_never_ran_has_said_nothing() -> None:
     assert list(reports(Logs(error="ResourceNotFoundException"), "group", "mine", MOMENT)) == []
+
+
+class Growing(Logs):
+    """A log that has a line more each time it is read; reading past the last is an error."""
+
+    def paginate(self, **_parameters: object) -> list[dict[str, Any]]:
+        self.read = getattr(self, "read", 0) + 1
+        assert self.read <= len(self.events), "everything was said already"
+        return [{"events": self.events[: self.read]}]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [line("mine", "finishSecret", "done"), "RequestId: 1 Error: Runtime exited with error: exit status 1"],
+)
+def test_its_log_is_read_until_the_last_step_is_done_or_its_end_is_told(last: str) -> None:
+    logs = Growing(
+        line("mine", "testSecret", "started"),
+        line("mine", "testSecret", "done"),
+        line("mine", "finishSecret", "started"),
+        last,
+    )
+    trail = Trail("database/primary", silent, unobserved, deadline=60)
+    stored: Any = None  # the labels have moved already
+    follower = Follower(logs, "group", stored, "database/primary", "mine", ask=lambda: None, trail=trail)
+
+    follower.await_log()
+
+    assert logs.read == len(logs.events)
 
 
 def test_a_log_that_may_not_be_read_is_an_error() -> None:

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from deployer.dashboard import VIEWS
 from evidence.catalogue import read_features
 from evidence.checkers import no_request_failed, one_current, steady_around_faults
 from evidence.convergence import Consumer, converged
@@ -26,6 +27,16 @@ from evidence.model import DeploymentAction, DeploymentSummary, Run, ScenarioRes
 from evidence.model import save_run as save
 from evidence.observation import Observation
 from evidence.report import write_report
+from evidence.surroundings import (
+    Bite,
+    Comparison,
+    Outcome,
+    Panel,
+    RunFigures,
+    Score,
+    Series,
+    Unsteady,
+)
 from features.tags import CRITERIA_FILE, DIRECTORY
 from loadtests.results import IntervalFile, summary_of
 from loadtests.samples import Recorder
@@ -57,10 +68,62 @@ def make(directory: Path, *, seconds: int = 120, rotations: int = 9, failing: bo
     observation.check("The steady state returns", history, steady_around_faults(history))
     consumers = [Consumer(pod, secret, 2) for pod in PODS for secret in SECRETS]
     observation.check("Every pod follows within 2 s", history, converged(history, consumers=consumers))
-    run = _run(observation)
+    run = _run(observation).model_copy(update=_beside(chance))
     save(run, directory)
     write_report(run, directory)
     return run
+
+
+def _beside(chance: random.Random) -> dict[str, object]:
+    """Return what stands beside the run: six earlier ones, the dashboard, planted defects."""
+    began = datetime.fromtimestamp(START, UTC)
+    earlier = [
+        RunFigures(
+            started=began - timedelta(days=days),
+            verdict="passed" if days != 2 else "failed",
+            passed=230 if days != 2 else 229,
+            failed=int(days == 2),
+            other=2,
+            seconds=700 + chance.uniform(0, 120),
+            latency=chance.uniform(0.1, 0.3),
+            propagation=chance.uniform(0.3, 0.9),
+        )
+        for days in range(6, -1, -1)
+    ]
+    came_and_went = Unsteady(
+        scenario="Three pods of the application are ready", results=("passed", "failed", "passed")
+    )
+    panels = [
+        Panel(title=view.title, unit=view.unit, value=1.0)
+        if not view.legend
+        else Panel(
+            title=view.title, unit=view.unit, series=tuple(_series(number, chance) for number in range(4))
+        )
+        for view in VIEWS
+    ]
+    bites = [
+        Bite(
+            defect="testSecret does nothing" if number else "the label moves before the value is tested",
+            scenario="A new value that the database turns away is found by the test",
+            step="it fails, and the reason names testSecret",
+            outcome=Outcome.NOTICED if number else Outcome.SURVIVED,
+            detail="" if number else "The scenario passed.",
+        )
+        for number in range(2)
+    ]
+    return {
+        "comparison": Comparison(
+            runs=tuple(earlier), compared=6, mended=("The application is healthy",), unsteady=(came_and_went,)
+        ),
+        "dashboard": tuple(panels),
+        "sources": "0" * 64,
+        "teeth": Score(measured=began, sources="0" * 64, sound=True, bites=tuple(bites)),
+    }
+
+
+def _series(number: int, chance: random.Random) -> Series:
+    points = tuple((START + second * 3.0, number * 20 + chance.uniform(0, 9)) for second in range(100))
+    return Series(name=f"mita-finance/production/secret-{number}", points=points)
 
 
 def _load(directory: Path, seconds: int, chance: random.Random, *, failing: bool) -> None:
@@ -78,7 +141,13 @@ def _load(directory: Path, seconds: int, chance: random.Random, *, failing: bool
         [parse("p95 < 500 ms"), parse("failures == 0")], intervals, seconds=float(seconds), missed=0
     )
     summary = summary_of(
-        intervals, verdicts, profile="ci", seconds=float(seconds), late=2 if failing else 0, missed=0
+        intervals,
+        verdicts,
+        profile="ci",
+        purpose="Credentials rotate under the load of 100 users",
+        seconds=float(seconds),
+        late=2 if failing else 0,
+        missed=0,
     )
     (directory / "summary.json").write_text(json.dumps(summary))
 

@@ -140,3 +140,38 @@ def test_what_cannot_be_exercised_is_said_though_the_run_passed() -> None:
 
     assert assessment.verdict is Verdict.PASSED
     assert assessment.remarks == ("1 scenario cannot be exercised in embedded.",)
+
+
+def _smoke(*results: Any) -> Any:  # noqa: ANN401  as the functions that it is made of
+    titles = (
+        catalogued("reads", "production-smoke"),
+        catalogued("looks", "production-smoke"),
+        catalogued("writes"),
+    )
+    return assess(run(*results, features=(feature(*titles),), scope="production-smoke", selection="-m ..."))
+
+
+def test_a_run_that_only_reads_is_not_blamed_for_what_it_leaves_out() -> None:
+    found = _smoke(
+        result("reads", Status.PASSED, "production-smoke"), result("looks", Status.PASSED, "production-smoke")
+    )
+
+    assert found.verdict is Verdict.PASSED
+    assert found.remarks == ("Only what is tagged production-smoke was asked for; 1 other scenario was not.",)
+
+
+def test_it_is_blamed_for_a_scenario_that_it_should_have_run() -> None:
+    found = _smoke(result("reads", Status.PASSED, "production-smoke"))
+
+    assert found.verdict is Verdict.INCOMPLETE
+    assert "1 scenario did not run." in found.reasons
+
+
+def test_what_fails_counts_whether_it_was_asked_for_or_not() -> None:
+    found = _smoke(
+        result("reads", Status.PASSED, "production-smoke"),
+        result("looks", Status.PASSED, "production-smoke"),
+        result("writes", Status.FAILED),
+    )
+
+    assert found.verdict is Verdict.FAILED

@@ -48,13 +48,14 @@ def test_a_run_comes_with_its_summary_where_it_came_to_its_end(tmp_path: Path) -
     for name in ("a", "b"):
         offered(tmp_path / name, (100, "health", 0.01, None))
     (tmp_path / "b" / "summary.json").write_text(
-        '{"profile": "ci", "missed": 2, "total": {},'
+        '{"profile": "ci", "purpose": "People sign in", "missed": 2, "total": {},'
         ' "thresholds": [{"expression": "p95 < 1 ms", "seen": "9 ms", "met": false}]}'
     )
 
     a, b = load_runs(read_loads(tmp_path), tmp_path)
 
     assert (a.name, a.summary, a.count, a.failed) == ("a", None, 1, 0)
+    assert (a.title, b.title) == ("a", "People sign in")
     assert b.summary is not None
     assert (b.summary.profile, b.summary.missed, b.summary.thresholds[0].met) == ("ci", 2, False)
 

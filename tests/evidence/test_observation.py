@@ -97,7 +97,7 @@ def test_the_report_shows_latency_propagation_and_verdicts(tmp_path: Path) -> No
     ids = list(parsed.having("id"))
     assert len(ids) == len(set(ids))
     assert set(parsed.having("aria-labelledby")) <= set(ids)
-    assert list(parsed.having("role")).count("img") == 2
+    assert list(parsed.having("class")).count("picture") == 2
     assert list(parsed.having("class")).count("mark-rotation") == 4
     for text in (
         "Forced rotation fails no request: 1 request auth of load/forced-rotation failed: status 500.",

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import string
+import threading
 import urllib.parse
 from pathlib import Path
 
@@ -82,6 +83,51 @@ def test_the_longer_of_two_values_is_replaced_whole() -> None:
     made.register("long", "abcdefghijkl")
 
     assert made.redact("x abcdefghijkl y abcdefgh z") == "x [long] y [short] z"
+
+
+@given(
+    st.lists(st.text("ab", min_size=SHORTEST, max_size=SHORTEST + 3), min_size=1, max_size=6),
+    st.text("ab", max_size=60),
+)
+def test_what_is_replaced_is_the_first_and_of_those_the_longest(values: list[str], text: str) -> None:
+    made = Redactor()
+    for value in values:
+        made.register(value.upper(), value)
+    longest_first = sorted(set(values), key=len, reverse=True)
+
+    expected = re.sub("|".join(longest_first), lambda found: f"[{found[0].upper()}]", text)
+
+    assert made.redact(text) == expected
+
+
+def test_a_value_that_is_anothers_base64_is_known_in_every_form_too() -> None:
+    made = redactor()
+    inner = base64.b64encode(VALUE.encode()).decode()
+    made.register("wrapped", inner)
+
+    assert made.redact(f"x {inner.encode().hex()} y") == "x [wrapped] y"
+
+
+def test_values_may_be_registered_while_texts_are_redacted() -> None:
+    made = Redactor()
+    values = [secrets.token_hex(16) for _ in range(200)]
+    seen: list[str] = []
+
+    def register() -> None:
+        for number, value in enumerate(values):
+            made.register(f"value {number}", value)
+
+    def redact() -> None:
+        seen.extend(made.redact(f"x {value} y") for value in values for _ in range(5))
+
+    threads = [threading.Thread(target=each) for each in (register, redact, redact)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert len(seen) == 2 * 5 * len(values)
+    assert [made.redact(value) for value in values] == [f"[value {number}]" for number in range(200)]
 
 
 def test_a_value_registered_later_is_replaced_too() -> None:

@@ -22,11 +22,12 @@ from evidence.model import (
 )
 from evidence.observation import Observed
 from evidence.report import caption, code, duration, new_directory, point_latest, render, write_report
+from evidence.surroundings import Bite, Comparison, Outcome, Panel, RunFigures, Score, Series, Unsteady
 from tests.evidence.runs import WHEN, catalogued, criterion, feature, result, run
 
-TEMPLATE = Path(__file__).parents[2] / "evidence" / "templates" / "report.html.j2"
-TEMPLATES = [*TEMPLATE.parent.iterdir()]
-VOID = {"meta", "br"}
+STYLE = Path(__file__).parents[2] / "evidence" / "templates" / "report.css"
+TEMPLATES = [*STYLE.parent.iterdir()]
+VOID = {"meta", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -186,7 +187,7 @@ def test_landmarks_and_table_headers_are_there() -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_ink_can_be_read_on_its_ground(scheme: str) -> None:
-    blocks = re.findall(r":root \{(.*?)\}", TEMPLATE.read_text(), re.DOTALL)
+    blocks = re.findall(r":root \{(.*?)\}", STYLE.read_text(), re.DOTALL)
     colours = dict(re.findall(r"--([\w-]+): (#\w+);", blocks[0] if scheme == "light" else blocks[1]))
     pairs = [*product(("ink", "soft", "link"), ("ground", "card")), ("ink", "code")]
     pairs += [(status, f"{status}-ground") for status in ("passed", "failed", "open", "quiet")]
@@ -267,3 +268,92 @@ def test_each_run_has_a_directory_of_its_own_and_latest_leads_to_the_last(tmp_pa
 )
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+# ---- what stands beside it
+
+
+def _beside(**more: object) -> Page:
+    made = run(result("It holds", Status.PASSED), **more)
+    return Page(render(made, assess(made)))
+
+
+def test_a_first_run_says_that_there_is_none_before_it() -> None:
+    page = _beside(comparison=Comparison())
+
+    assert "There is no earlier run of embedded beside this one." in page.words
+
+
+def test_what_fails_newly_is_named_and_whole_runs_are_shown() -> None:
+    before = RunFigures(started=WHEN, verdict="passed", passed=9, failed=0, other=1, seconds=125, latency=0.2)
+    now = RunFigures(started=WHEN, verdict="failed", passed=8, failed=1, other=1, seconds=130, latency=0.3)
+    unsteady = Unsteady(scenario="It comes and goes", results=("passed", "failed", "passed"))
+    page = _beside(
+        comparison=Comparison(
+            runs=(before, now),
+            compared=1,
+            newly_failing=("It held before",),
+            unsteady=(unsteady,),
+            left_out=("broken: no results",),
+        )
+    )
+
+    for text in (
+        "It held before",
+        "It comes and goes (passed, failed, passed)",
+        "2 min 5 s",
+        "broken: no results",
+        "Wall time of the run",
+        "Latency under load",
+    ):
+        assert text in page.words, text
+    assert "A new value's whole way, p95" not in page.words  # no run had one
+
+
+def test_the_dashboard_is_shown_by_numbers_and_lines() -> None:
+    page = _beside(
+        dashboard=(
+            Panel(title="The key may be used", unit="bool_yes_no", value=1.0),
+            Panel(
+                title="Age of secrets",
+                unit="s",
+                series=(Series(name="auth/jwt-secret", points=((0.0, 60.0), (9.0, 90.0))),),
+            ),
+            Panel(title="Refused logins", unit="ops"),
+        )
+    )
+
+    assert "The key may be used yes" in page.words
+    assert "auth/jwt-secret 1.5 min" in page.words
+    assert "Refused logins No data." in page.words
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"), [("same", "with the sources of this run."), ("others", "with other sources")]
+)
+def test_the_score_of_planted_defects_says_whether_it_is_of_these_sources(sources: str, said: str) -> None:
+    noticed = Bite(defect="a label too early", scenario="It holds", step="it holds", outcome=Outcome.NOTICED)
+    survived = Bite(
+        defect="a gap", scenario="It holds", step="it holds", outcome=Outcome.SURVIVED, detail="It passed."
+    )
+    score = Score(measured=WHEN, sources=sources, sound=True, bites=(noticed, survived))
+
+    page = _beside(sources="same", teeth=score)
+
+    assert "1 of 2 noticed" in page.words
+    assert "It passed." in page.words
+    assert said in page.words
+
+
+def test_a_score_that_nobody_measured_is_called_so() -> None:
+    assert "not measured tox run -e teeth plants them." in _beside().words
+
+
+def test_scenarios_can_be_found_where_scripts_run_and_nothing_is_hidden_where_not() -> None:
+    page = _beside()
+
+    (form,) = (attributes for name, attributes in page.elements if name == "form")
+    assert "hidden" in form  # a script shows it
+    assert not [
+        attributes for name, attributes in page.elements if name == "details" and "hidden" in attributes
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pty
@@ -221,7 +222,8 @@ async def test_what_is_not_served_says_what_to_do_instead(
                 assert piece, told
                 told += piece
     finally:
-        running.kill()
+        with contextlib.suppress(ProcessLookupError):  # one of them ends by itself once it is told
+            running.kill()
         await running.communicate()
 
 

@@ -1,7 +1,7 @@
 """Secrets Manager in memory: versions and staging labels by AWS' rules, or by LocalStack's.
 
-Only what the rotation functions call is there.  The two differ in two points: LocalStack lets
-a pending version be stored again with another value, and forgets versions without a label.
+Only what the rotation functions call is there.  The two differ in two points: LocalStack labels
+a pending version anew when its value is stored again, and forgets versions without a label.
 """
 
 from __future__ import annotations
@@ -129,11 +129,11 @@ class InMemorySecretsManager:
             self.born.add(SecretString)
             secret = self._secret(SecretId)
             there = secret.versions.get(ClientRequestToken)
-            renewable = self.like_localstack and there is not None and PENDING in there.labels
-            if there is not None and there.text is not None and not renewable:
+            if there is not None and there.text is not None:
                 if there.text != SecretString:
                     raise _error("ResourceExistsException", "PutSecretValue")
-                return {"VersionId": ClientRequestToken}
+                if not (self.like_localstack and PENDING in there.labels):
+                    return {"VersionId": ClientRequestToken}
             for label in VersionStages:
                 self._strip(secret, label)
             labels = set(VersionStages) if self.like_localstack or there is None else there.labels

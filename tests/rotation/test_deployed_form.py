@@ -74,8 +74,8 @@ def test_supplied_values(monkeypatch: pytest.MonkeyPatch, store: InMemorySecrets
 def test_the_settings_in_these_tests_are_the_deployers() -> None:
     desired = read()
 
-    def template(name: str) -> str | None:
-        return desired.secret(name).fields["connection_string"].template
+    def template(name: str) -> str:
+        return desired.secret(name).fields["connection_string"].template_with({})
 
     assert template("database/primary") == DATABASE_TEMPLATE
     assert template("cache/redis-auth") == CACHE_TEMPLATE

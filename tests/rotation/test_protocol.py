@@ -108,15 +108,16 @@ def test_a_malformed_current_value_is_refused(function: Function, step: str, tex
 
 
 def test_a_value_once_made_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even where Secrets Manager would let it be stored again."""
+    """And no other is offered, that Secrets Manager would have to turn away."""
     function = jwt_function(monkeypatch, InMemorySecretsManager(like_localstack=True))
     token = function.begin()
     function.call("createSecret", token)
-    text = function.secret.text(PENDING)
+    text, born = function.secret.text(PENDING), set(function.store.born)
 
     function.call("createSecret", token)
 
     assert function.secret.text(PENDING) == text
+    assert function.store.born == born
 
 
 def test_two_at_once_make_one_value(function: Function) -> None:

@@ -74,6 +74,7 @@ def test_it_passes_within_half_a_minute_of_a_processor(run: Smoke) -> None:
     ran = [each for each in run.results.scenarios if each.status is Status.PASSED]
     assert len(ran) >= 25
     assert all("production-smoke" in each.tags for each in ran)
+    assert "Verdict: passed" in run.output
 
 
 def test_every_call_of_it_is_in_the_trail_as_one_that_only_reads(place: Place, run: Smoke) -> None:
@@ -138,7 +139,7 @@ def test_a_run_in_an_environment_that_is_not_deployed_deploys_nothing(place: Pla
         iam.put_role_policy(RoleName=role, PolicyName="read-for-smoke-runs", PolicyDocument=json.dumps(kept))
 
     assert run.code == 1, run.output
-    assert "Deploy first: mita deploy --rehearse" in run.output
+    assert "Deploy first: mita deploy --environment embedded --rehearse" in run.output
 
 
 def test_what_came_and_went_and_changed_is_named() -> None:

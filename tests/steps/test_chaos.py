@@ -28,6 +28,17 @@ def test_requests_may_fail_while_something_is_wrong_and_a_while_after(moment: fl
     assert len(list(late_failures([BEGIN, _failed(moment), END], 10))) == found
 
 
+def test_the_quiet_time_between_two_faults_excuses_nothing() -> None:
+    again = [
+        _at(200.0, FaultInjected(fault="two", what="something is")),
+        _at(201.0, FaultHealed(fault="two")),
+    ]
+
+    found = [len(list(late_failures([BEGIN, END, _failed(at), *again], 10))) for at in (119.0, 150.0, 199.5)]
+
+    assert found == [0, 1, 0]
+
+
 @pytest.mark.parametrize("history", [[], [BEGIN], [END], [_failed(100.0)]])
 def test_without_a_fault_that_began_and_ended_nothing_is_shown(history: list[Entry]) -> None:
     (finding,) = late_failures(history, 10)

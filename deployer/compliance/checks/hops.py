@@ -26,7 +26,7 @@ def _check(name: str, facts: Facts, limits: Limits) -> Verdict:
         f"{hop.address}: {hop.protocol or 'no TLS'}{until}",
         tuple(
             # A server that means to speak TLS is judged like any other, wherever it is.
-            Violation(hop.address, seen, loopback=hop.loopback and hop.protocol is None)
+            Violation(hop.address, seen, local=hop.local and hop.protocol is None)
             for seen in _faults(hop, facts, limits)
         ),
     )

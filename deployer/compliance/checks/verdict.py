@@ -16,12 +16,12 @@ class Violation:
     Attributes:
         subject: Object that it is about.
         seen: What was found there.
-        loopback: It is about a connection without TLS that never leaves the machine.
+        local: It is about a connection without TLS that never leaves the machine.
     """
 
     subject: str
     seen: str
-    loopback: bool = False
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def postgresql(connection: socket.socket) -> bool:
     return connection.recv(1) == _AGREED
 
 
-def try_redis(host: str, port: int) -> Hop:
+def try_redis(host: str, port: int, authority: str | None = None) -> Hop:
     """Try Redis: without TLS it answers in plain, and would wait for more of a TLS greeting for ever.
 
     Raises:
@@ -48,7 +48,7 @@ def try_redis(host: str, port: int) -> Hop:
         connection.sendall(_REDIS_REQUEST)
         if connection.recv(1) in _REDIS_ANSWERS:
             return Hop(f"{host}:{port}", _is_loopback(connection), protocol=None)
-    return try_server(host, port)
+    return try_server(host, port, authority=authority)
 
 
 def try_url(url: str, authority: str | None = None) -> Hop:
@@ -90,10 +90,10 @@ def try_server(
     trusting = ssl.create_default_context(cadata=authority)
     untrusted: str | None = None
     with _connected(host, port) as connection:
-        loopback = _is_loopback(connection)
+        local = _is_loopback(connection)
         try:
             if not opening(connection):
-                return Hop(address, loopback, protocol=None)
+                return Hop(address, local, protocol=None)
             with trusting.wrap_socket(connection, server_hostname=name or host) as secured:
                 protocol, certificate = secured.version(), _certificate(secured)
         except ssl.SSLCertVerificationError as error:
@@ -102,12 +102,12 @@ def try_server(
             raise _silent(address, "silence") from error
         except OSError:  # it answers, with something else
             old = _agrees_to_old(host, port, opening)
-            return Hop(address, loopback, protocol=_OLDEST if old else None)
+            return Hop(address, local, protocol=_OLDEST if old else None)
     if untrusted is not None:
         protocol, certificate = _whatever_it_shows(host, port, opening)
     return Hop(
         address,
-        loopback,
+        local,
         protocol,
         old_protocols=_agrees_to_old(host, port, opening),
         untrusted=untrusted,

@@ -28,10 +28,10 @@ def try_webhook(cluster: Cluster, namespace: str, reachable: Callable[[str], str
     name = f"{service['name']}.{namespace}.svc"
     bundle = base64.b64decode(client.get("caBundle", "")).decode()
     if not bundle:
-        return Hop(name, loopback=False, protocol=_BY_CONTRACT, untrusted="no authority is declared for it")
+        return Hop(name, local=False, protocol=_BY_CONTRACT, untrusted="no authority is declared for it")
     if reachable is None:
         authority = x509.load_pem_x509_certificate(bundle.encode())
-        return Hop(name, loopback=False, protocol=_BY_CONTRACT, certificate=described(authority))
+        return Hop(name, local=False, protocol=_BY_CONTRACT, certificate=described(authority))
     address, port = _endpoint(cluster, namespace, service["name"])
     return try_server(reachable(address), port, authority=bundle, name=name)
 

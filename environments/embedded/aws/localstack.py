@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,25 @@ class AwsEndpoint:
     region: str
     access_key: str
     secret_key: SecretStr
+
+    def credentials(self) -> str:
+        """Return the administrator's credentials in the form of the AWS programs' file."""
+        return (
+            "[default]\n"
+            f"aws_access_key_id = {self.access_key}\n"
+            f"aws_secret_access_key = {self.secret_key.get_secret_value()}\n"
+        )
+
+    def variables(self, credentials: Path) -> dict[str, str]:
+        """Return what leads the AWS programs here; `credentials` is where those lie."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_SHARED_CREDENTIALS_FILE": str(credentials),
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_PROFILE": "default",
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
 
 
 async def start_localstack(site: Site, *, cluster: ClusterIdentity | None = None) -> AwsEndpoint:
@@ -114,7 +134,19 @@ def introduce_cluster(
     Raises:
         ConfigurationError: The run directory cannot be written to.
     """
-    described = settings.Cluster(
+    told = described(cluster, endpoint=endpoint, version=version, encryption_key=encryption_key)
+    run.write(_CLUSTER, told.model_dump_json())
+
+
+def described(
+    cluster: ClusterIdentity,
+    *,
+    endpoint: str | None = None,
+    version: str,
+    encryption_key: str | None = None,
+) -> settings.Cluster:
+    """Return a cluster as LocalStack's plug-ins read it; the arguments are those of `introduce_cluster`."""
+    return settings.Cluster(
         name=cluster.name,
         endpoint=endpoint or cluster.oidc_issuer,
         certificate_authority=cluster.certificate_authority,
@@ -123,7 +155,6 @@ def introduce_cluster(
         encryption_key=encryption_key
         or f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/{cluster.name}-encryption-at-rest",
     )
-    run.write(_CLUSTER, described.model_dump_json())
 
 
 def _settings(run: RunDirectory, endpoint: AwsEndpoint, localstack: Path) -> Path:

@@ -20,8 +20,17 @@ from environments.embedded.site import Site
 NAME = "valkey"
 PORT = 6379
 
-_ADMINISTRATOR = "administrator"
+ADMINISTRATOR = "administrator"
 _CHECK_SECONDS = 5
+
+
+def users(password: SecretStr) -> str:
+    """Return an access list with the administrator, by the hash of a password, and nobody else."""
+    digest = hashlib.sha256(password.get_secret_value().encode()).hexdigest()
+    return (
+        "user default off resetpass resetkeys resetchannels -@all\n"
+        f"user {ADMINISTRATOR} on #{digest} ~* &* +@all\n"
+    )
 
 
 async def start_valkey(site: Site) -> ServerLogin:
@@ -41,12 +50,7 @@ async def start_valkey(site: Site) -> ServerLogin:
     password = SecretStr(secrets.token_urlsafe(32))
     host = site.network.loopback(Network.CACHE)
     home = site.run.directory(NAME)
-    digest = hashlib.sha256(password.get_secret_value().encode()).hexdigest()
-    access_list = site.run.write(
-        f"{NAME}/users.acl",
-        "user default off resetpass resetkeys resetchannels -@all\n"
-        f"user {_ADMINISTRATOR} on #{digest} ~* &* +@all\n",
-    )
+    access_list = site.run.write(f"{NAME}/users.acl", users(password))
     configuration = site.run.write(
         f"{NAME}/valkey.conf",
         f"bind {host}\nport {PORT}\nprotected-mode yes\ndaemonize no\n"
@@ -59,7 +63,7 @@ async def start_valkey(site: Site) -> ServerLogin:
         client = redis.asyncio.Redis(
             host=host,
             port=PORT,
-            username=_ADMINISTRATOR,
+            username=ADMINISTRATOR,
             password=password.get_secret_value(),
             socket_timeout=_CHECK_SECONDS,
             socket_connect_timeout=_CHECK_SECONDS,
@@ -83,4 +87,4 @@ async def start_valkey(site: Site) -> ServerLogin:
             ready=missing,
         )
     )
-    return ServerLogin(host, PORT, _ADMINISTRATOR, password)
+    return ServerLogin(host, PORT, ADMINISTRATOR, password)

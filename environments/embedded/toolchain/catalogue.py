@@ -16,17 +16,20 @@ from environments.embedded.toolchain.program import Program
 
 _HERE = Path(__file__).parent
 
-# As Kubernetes' own release build stamps them; the API server answers /version from them.
-_KUBERNETES_STAMPS = tuple(
-    f"{package}.{name}={value}"
-    for package in ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")
-    for name, value in (
-        ("gitVersion", "{version}"),
-        ("gitMajor", "{major}"),
-        ("gitMinor", "{minor}"),
-        ("gitTreeState", "clean"),
+
+def kubernetes_stamps() -> tuple[str, ...]:
+    """Return the version as Kubernetes' own release build stamps it; ``/version`` answers from it."""
+    return tuple(
+        f"{package}.{name}={value}"
+        for package in ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")
+        for name, value in (
+            ("gitVersion", "{version}"),
+            ("gitMajor", "{major}"),
+            ("gitMinor", "{minor}"),
+            ("gitTreeState", "clean"),
+        )
     )
-)
+
 
 # The operator's webhook has no flag for the address that it listens on.  See
 # docs/decisions/0002-operator-webhook-listens-on-loopback.md.
@@ -60,7 +63,7 @@ def _kubernetes(name: str, *, ask: tuple[str, ...] = ("--version",), seconds: in
         directory=_HERE / "kubernetes",
         module="k8s.io/kubernetes",
         package=f"k8s.io/kubernetes/cmd/{name}",
-        stamps=_KUBERNETES_STAMPS,
+        stamps=kubernetes_stamps(),
         ask=ask,
         seconds=seconds,
     )

@@ -19,7 +19,7 @@ external: {OPENAI_API_KEY: openai-api-key, SENTRY_DSN: sentry-dsn}
 notifications: {SMTP_USERNAME: username, SMTP_PASSWORD: password}
 {{- end }}
 
-{{/* A secret volume for each directory of credentials. */}}
+{{/* A secret volume for each directory of credentials, and the authority to trust. */}}
 {{- define "mita.volumes" -}}
 {{- $legacy := include "mita.legacyFiles" . | fromYaml }}
 {{- range $directory, $secret := .Values.externalSecrets.secrets }}
@@ -36,6 +36,14 @@ notifications: {SMTP_USERNAME: username, SMTP_PASSWORD: password}
         path: {{ $file }}
       {{- end }}
     {{- end }}
+{{- end }}
+{{- with $.Values.trust.configMap }}
+- name: trust
+  configMap:
+    name: {{ . }}
+    items:
+      - key: {{ $.Values.trust.key }}
+        path: {{ $.Values.trust.key }}
 {{- end }}
 {{- end }}
 

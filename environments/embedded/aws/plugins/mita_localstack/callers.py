@@ -7,7 +7,7 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -19,9 +19,10 @@ from localstack.aws.api import RequestContext
 from . import refusals
 from .policies import Principal
 from .settings import Settings
-from .signatures import Signature, SignedRequest, is_genuine
+from .signatures import FRESH, Signature, SignedRequest, is_genuine
 
 _ACCOUNT_DIGITS = 12
+_REMEMBERED = timedelta(hours=1)  # after a session's end: until then it is called expired, and then unknown
 _UNSIGNED_KEY = "injectedaccesskey"  # LocalStack's own, for a request without one
 
 
@@ -136,14 +137,17 @@ class Callers:
     def remember(self, session: Session) -> None:
         """Take note of a session that was made, and forget those that have ended long ago."""
         with self._lock:
-            self._sessions[session.access_key] = session
+            known = {
+                key: each for key, each in self._sessions.items() if each.ends + _REMEMBERED > session.began
+            }
+            self._sessions = known | {session.access_key: session}
 
     def identify(self, context: RequestContext) -> Caller:
         """Tell who made a request.
 
         Raises:
             CommonServiceException: The access key is not known, its session has ended, or
-                the request was not signed with its secret.
+                the request was not signed with its secret, now, for this service.
         """
         request = sent(context)
         authorization = request.header("authorization")
@@ -160,6 +164,8 @@ class Callers:
             raise refusals.unknown_key(context)
         if not is_genuine(signature, request, secret_key):
             raise refusals.wrong_signature(context)
+        _require_fresh(context, request)
+        _require_scope(context, signature)
         if caller.session is not None and caller.session.ends <= datetime.now(UTC):
             raise refusals.expired(context)
         return caller
@@ -206,6 +212,18 @@ class Callers:
             unique_id=account,
             name="root",
         )
+
+
+def _require_fresh(context: RequestContext, request: SignedRequest) -> None:
+    # One that was overheard must not work for ever.
+    signed, now = request.signed_at(), datetime.now(UTC)
+    if signed is None or abs(now - signed) > FRESH:
+        raise refusals.not_fresh(context, signed or now, now, FRESH)
+
+
+def _require_scope(context: RequestContext, signature: Signature) -> None:
+    if signature.service != context.service.signing_name:
+        raise refusals.wrong_service(context)
 
 
 def sent(context: RequestContext) -> SignedRequest:

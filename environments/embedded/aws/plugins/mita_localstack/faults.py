@@ -22,11 +22,17 @@ class Refuse(BaseModel):
 
 
 class Delay(BaseModel):
-    """The call takes that much longer."""
+    """The call takes that much longer.
+
+    Attributes:
+        seconds: By how much.
+        answer: Whether it is served on time, and only its answer is late.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: Literal["delay"] = "delay"
     seconds: float = Field(gt=0, le=300)
+    answer: bool = False
 
 
 class Reset(BaseModel):
@@ -55,6 +61,7 @@ class Fault(BaseModel):
         operation: Such as ``GetSecretValue``.
         principal: ARN of the caller.
         resource: ARN of what the call is about.
+        after: How many calls that fit are let go first.
         probability: Of each call that fits.
         count: How many calls fail; None for any number.
         seed: Which of the calls fail, where the probability is less than one.
@@ -67,6 +74,7 @@ class Fault(BaseModel):
     operation: str = "*"
     principal: str = "*"
     resource: str = "*"
+    after: int = Field(default=0, ge=0)
     probability: float = Field(default=1.0, gt=0, le=1)
     count: int | None = Field(default=None, gt=0)
     seed: int = 0
@@ -92,6 +100,7 @@ class _Rule:
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.struck = 0
+        self._let_go = 0
         # Which calls fail has to be the same in each run; nothing depends on guessing it.
         self._random = random.Random(fault.seed)  # noqa: S311
 
@@ -105,6 +114,9 @@ class _Rule:
         )
 
     def strikes(self) -> bool:
+        if self._let_go < self.fault.after:
+            self._let_go += 1
+            return False
         count = self.fault.count
         if count is not None and self.struck >= count:
             return False
@@ -143,9 +155,23 @@ class Faults:
             ]
 
     def striking(
-        self, service: str, operation: str, principal: str, resources: tuple[str, ...]
+        self,
+        service: str,
+        operation: str,
+        principal: str,
+        resources: tuple[str, ...],
+        *,
+        served: bool = False,
     ) -> list[Refuse | Delay | Reset]:
-        """Return what happens to a call, in the order in which the faults were set."""
+        """Return what happens to a call, in the order in which the faults were set.
+
+        Args:
+            service: Of the call.
+            operation: Of the call.
+            principal: ARN of the caller.
+            resources: ARNs of what the call is about.
+            served: Whether it was served already, and only its answer is outstanding.
+        """
         if not self._rules:
             return []
         with self._lock:
@@ -153,6 +179,7 @@ class Faults:
                 rule.fault.effect
                 for rule in self._rules.values()
                 if not isinstance(rule.fault.effect, KeyState)
+                and (isinstance(rule.fault.effect, Delay) and rule.fault.effect.answer) is served
                 and rule.fits(service, operation, principal, resources)
                 and rule.strikes()
             ]

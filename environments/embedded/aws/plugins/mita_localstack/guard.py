@@ -12,13 +12,15 @@ from localstack.aws.chain import HandlerChain
 from localstack.aws.protocol.serializer import create_serializer
 from localstack.http import Response
 
-from . import clusters, records, refusals, sessions
+from . import clusters, forms, records, refusals, sessions
 from .actions import needed
 from .authorization import Authorization, authorize_service, common_context, may_rotate
 from .callers import Caller, Callers, Kind
+from .calls import Call
 from .fault_socket import FaultServer
 from .faults import Delay, Faults, Refuse, Reset
 from .key_use import KeyUse
+from .rotation_state import RotatedSecret
 from .rotations import Rotations
 from .server import ABORT
 from .settings import Cluster, Settings
@@ -53,7 +55,9 @@ class Guard:
 
     def install(self, gateway: Any) -> None:  # noqa: ANN401  LocalStack's gateway has no types
         """Become part of LocalStack's handling of requests."""
-        gateway.request_handlers[:0] = [close_back_doors, keep_form]
+        steps = gateway.request_handlers
+        steps[steps.index(handlers.parse_service_request)] = forms.parse
+        steps[:0] = [close_back_doors, keep_form]
         handlers.serve_custom_service_request_handlers.append(self.before)
         handlers.run_custom_response_handlers.append(self.after)
 
@@ -67,6 +71,7 @@ class Guard:
         by_token = (visit.call.service, visit.call.operation) == ("sts", "AssumeRoleWithWebIdentity")
         if caller.kind is Kind.NOBODY and not by_token:
             raise refusals.unsigned(context)
+        forms.require_valid(context)
         visit.permissions = needed(visit.call)
         if caller.kind is Kind.INTERNAL:
             self._let_service(visit, caller)
@@ -89,11 +94,19 @@ class Guard:
             visit.answered = sessions.recorded(session)
         if visit.recorded:
             self._record(visit, _described(error))
+        for effect in self._striking(visit, served=True):
+            if isinstance(effect, Delay):
+                time.sleep(effect.seconds)
+
+    def _striking(self, visit: Visit, *, served: bool) -> list[Refuse | Delay | Reset]:
+        call = visit.call
+        return self._faults.striking(
+            call.service, call.operation, visit.principal, visit.resources, served=served
+        )
 
     def _strike(self, chain: HandlerChain, visit: Visit) -> bool:
         """Do to a call what faults do; True when nothing more happens to it."""
-        call = visit.call
-        for effect in self._faults.striking(call.service, call.operation, visit.principal, visit.resources):
+        for effect in self._striking(visit, served=False):
             match effect:
                 case Delay():
                     time.sleep(effect.seconds)
@@ -137,6 +150,8 @@ class Guard:
         """Answer what LocalStack does not have, or does otherwise."""
         call = visit.call
         match call.service, call.operation:
+            case "secretsmanager", "PutSecretValue":
+                _require_new_value(call)
             case "secretsmanager", "RotateSecret":
                 _respond(chain, response, visit, self._rotations.rotate(call))
             case "secretsmanager", "CancelRotateSecret":
@@ -173,6 +188,13 @@ class Guard:
             answered=visit.answered if error is None else None,
         )
         self._trail.append(*visit.uses, made)
+
+
+def _require_new_value(call: Call) -> None:
+    given = call.parameters
+    if token := given.get("ClientRequestToken"):
+        secret = RotatedSecret(call.account, call.region, given["SecretId"])
+        secret.require_new(token, given.get("SecretString"), given.get("SecretBinary"))
 
 
 def close_back_doors(chain: HandlerChain, context: RequestContext, _response: Response) -> None:

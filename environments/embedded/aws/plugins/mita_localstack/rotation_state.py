@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -52,6 +53,23 @@ class RotatedSecret:
     def function(self) -> str | None:
         """ARN of the function that rotates it."""
         return self._secret.rotation_lambda_arn or None
+
+    def require_new(self, version: str, text: str | None, binary: bytes | None) -> None:
+        """Refuse to give a version another value than it has; LocalStack lets pending ones change.
+
+        Raises:
+            CommonServiceException: It has another.
+        """
+        held = self._secret.versions.get(version) or {}
+        given = {"secret_string": text, "secret_binary": base64.b64encode(binary) if binary else None}
+        if any(held.get(name) for name in given) and any(
+            (held.get(name) or None) != value for name, value in given.items()
+        ):
+            raise refusal(
+                "ResourceExistsException",
+                "A resource with the ID you requested already exists.  "
+                "You can't modify an existing version, you can only create a new version.",
+            )
 
     def configure(self, function: str | None, rules: Mapping[str, Any] | None) -> None:
         """Set what is given of its function and schedule, and switch rotation on.

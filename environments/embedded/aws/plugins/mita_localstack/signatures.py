@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
@@ -18,6 +19,12 @@ _AUTHORIZATION = re.compile(
 # Without them a signature could be moved to another server or another time.
 _ALWAYS_SIGNED = {"host", "x-amz-date"}
 _TOKEN = "x-amz-security-token"  # noqa: S105  a header's name
+_DATE = re.compile(r"\d{8}T\d{6}Z")
+_HASHED = "x-amz-content-sha256"
+# Said by S3's clients that leave their content unsigned, which S3 lets them.
+_UNSIGNED_CONTENT = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+FRESH = timedelta(minutes=5)
+"""How far from now a request may have been signed."""
 
 type Headers = Sequence[tuple[str, str]]
 
@@ -74,24 +81,50 @@ class SignedRequest:
         """Return a header's value."""
         return next((value for each, value in self.headers if each == name), None)
 
+    def signed_at(self) -> datetime | None:
+        """Return when it was signed; None when it does not say so as AWS wants it."""
+        return _moment(self.header("x-amz-date") or "")
+
 
 def is_genuine(signature: Signature, request: SignedRequest, secret_key: str) -> bool:
     """Tell whether a request was signed with a secret access key, and is as it was then."""
-    date = request.header("x-amz-date") or ""
+    at = request.signed_at()
     must = _ALWAYS_SIGNED | ({_TOKEN} if request.header(_TOKEN) else set())
-    if not must <= set(signature.headers) or not date.startswith(signature.date):
+    if at is None or f"{at:%Y%m%d}" != signature.date or not must <= set(signature.headers):
+        return False
+    content = _content(signature, request)
+    if content is None:
         return False
     scope = f"{signature.date}/{signature.region}/{signature.service}/aws4_request"
-    canonical = hashlib.sha256(_canonical(signature, request).encode()).hexdigest()
-    text = f"{_ALGORITHM}\n{date}\n{scope}\n{canonical}"
+    canonical = hashlib.sha256(_canonical(signature, request, content).encode()).hexdigest()
+    text = f"{_ALGORITHM}\n{at:%Y%m%dT%H%M%SZ}\n{scope}\n{canonical}"
     key = _signing_key(secret_key, signature.date, signature.region, signature.service)
     return hmac.compare_digest(hmac.new(key, text.encode(), "sha256").hexdigest(), signature.value)
 
 
-def _canonical(signature: Signature, request: SignedRequest) -> str:
+@lru_cache(maxsize=64)
+def _moment(date: str) -> datetime | None:
+    # Many requests are signed in the same second.
+    try:
+        return datetime.fromisoformat(date) if _DATE.fullmatch(date) else None
+    except ValueError:
+        return None
+
+
+def _content(signature: Signature, request: SignedRequest) -> str | None:
+    """Return what stands for the content in the signed text; None when it is not that of the request.
+
+    Others have it computed; S3's clients name it, and then it has to be true.
+    """
+    named = request.header(_HASHED) if signature.service == "s3" else None
+    if named in _UNSIGNED_CONTENT:
+        return named
+    computed = hashlib.sha256(request.body()).hexdigest()
+    return computed if named in (None, computed) else None
+
+
+def _canonical(signature: Signature, request: SignedRequest, content: str) -> str:
     headers = "".join(f"{name}:{_header(request.headers, name)}\n" for name in signature.headers)
-    # S3's clients name the hash of what they send; others have it computed.
-    hashed = request.header("x-amz-content-sha256") if signature.service == "s3" else None
     return "\n".join(
         (
             request.method,
@@ -99,7 +132,7 @@ def _canonical(signature: Signature, request: SignedRequest) -> str:
             _query(request.query),
             headers,
             ";".join(signature.headers),
-            hashed or hashlib.sha256(request.body()).hexdigest(),
+            content,
         )
     )
 

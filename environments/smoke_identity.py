@@ -1,4 +1,4 @@
-"""The embedded environment as a smoke run meets it: with the identities that are shipped for it."""
+"""An environment of this machine as a smoke run meets it: with the identities that are shipped for it."""
 
 from __future__ import annotations
 
@@ -6,47 +6,60 @@ import contextlib
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
+from kubernetes.client import ApiClient
 from localstack_client.session import Session
 from pydantic import SecretStr
 
 from deployer.cluster import Cluster, ClusterError
+from deployer.connections import ClusterIdentity, Connections, Endpoints
 from deployer.desired import SMOKE_ACCOUNT, SMOKE_ROLE
 from deployer.errors import NotReadyError
 from deployer.failures import ServiceError, explained
 from deployer.progress import Progress, Step
+from environments.administrator import cluster_client
 from environments.embedded.aws.localstack import ACCOUNT
 from environments.embedded.control_plane.configuration import CONTEXT
-from environments.embedded.environment import EmbeddedEnvironment
 from environments.guard.aws import RETRIES
-from environments.protocol import Capability
+from environments.protocol import Capability, Environment
 
 _SECONDS = 3600
 
 
-class EmbeddedSmokeIdentity(EmbeddedEnvironment):
+class SmokeIdentity:
     """A session of the role `mita-production-smoke`, and a token of the service account `mita-smoke`.
 
     Args:
         environment: The environment, which runs and is deployed.
     """
 
-    capabilities = EmbeddedEnvironment.capabilities - {Capability.CHANGES_ALLOWED}
     account = ACCOUNT
     approvals = None
     deployers = frozenset({"root"})
 
-    def __init__(self, environment: EmbeddedEnvironment) -> None:
-        super().__init__(environment.instance)
+    def __init__(self, environment: Environment) -> None:
         self._administrator = environment
         self._ends = contextlib.ExitStack()
         self._credentials: dict[str, str] = {}
         self.session_name = f"smoke-{secrets.token_hex(4)}"
         """What tells this run's calls from all others in the audit trail."""
+
+    @property
+    def name(self) -> str:
+        """The environment's own name."""
+        return self._administrator.name
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """All that the environment can show without being changed."""
+        return self._administrator.capabilities - {Capability.CHANGES_ALLOWED}
 
     def start(self, progress: Progress) -> None:
         """Take on the role and the service account.
@@ -54,7 +67,6 @@ class EmbeddedSmokeIdentity(EmbeddedEnvironment):
         Raises:
             NotReadyError: They are not there: the environment is not deployed.
         """
-        self._access = self._administrator.access
         try:
             self._credentials = self._take_on_the_role()
             directory = Path(
@@ -69,7 +81,7 @@ class EmbeddedSmokeIdentity(EmbeddedEnvironment):
                 f"environment {self.name}, its identities for smoke runs",
                 expected=f"the role {SMOKE_ROLE} and the service account {SMOKE_ACCOUNT}",
                 seen=str(error),
-                remedy="Deploy first: mita deploy --rehearse",
+                remedy=f"Deploy first: mita deploy --environment {self.name} --rehearse",
             ) from error
         progress(Step("smoke identity", "done", f"{SMOKE_ROLE}/{self.session_name}"))
 
@@ -98,7 +110,22 @@ class EmbeddedSmokeIdentity(EmbeddedEnvironment):
         """Forget both; the environment runs on."""
         self._ends.close()
         self._credentials = {}
-        self._access = None
+
+    def collect(self, into: Path) -> None:
+        """Copy what the environment knows of itself."""
+        self._administrator.collect(into)
+
+    # ---- what it gives
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the system's parts answer."""
+        return self._administrator.endpoints
+
+    @property
+    def cluster(self) -> ClusterIdentity:
+        """The cluster's identity."""
+        return self._administrator.cluster
 
     @property
     def kubeconfig(self) -> Path:
@@ -107,12 +134,12 @@ class EmbeddedSmokeIdentity(EmbeddedEnvironment):
 
     @cached_property
     def _session(self) -> Session:
-        access = self.access
+        meta = self._administrator.aws("sts").meta
         return Session(
             aws_access_key_id=self._credentials["AccessKeyId"],
             aws_secret_access_key=self._credentials["SecretAccessKey"],
-            region_name=access.aws_region,
-            localstack_host=access.aws_url.removeprefix("http://").rpartition(":")[0],
+            region_name=meta.region_name,
+            localstack_host=urlsplit(meta.endpoint_url).hostname,
         )
 
     def aws(self, service: str) -> Any:  # noqa: ANN401  boto3 clients are made at run time; they have no common type
@@ -120,6 +147,23 @@ class EmbeddedSmokeIdentity(EmbeddedEnvironment):
         return self._session.client(
             service, aws_session_token=self._credentials["SessionToken"], config=RETRIES
         )
+
+    def kubernetes(self) -> ApiClient:
+        """Make a client of the cluster as the service account."""
+        return cluster_client(self.kubeconfig)
+
+    def connections(self) -> Connections:
+        """Everything that the deployer needs, as these identities."""
+        return replace(
+            self._administrator.connections(),
+            aws=self.aws,
+            kubernetes=self.kubernetes(),
+            kubeconfig=self.kubeconfig,
+        )
+
+    def exports(self) -> Mapping[str, str]:
+        """Variables for kubectl, helm, aws and curl of the user's own, which are the administrator's."""
+        return self._administrator.exports()
 
 
 def _with_token(administrators: Path, token: str, directory: Path) -> Path:
