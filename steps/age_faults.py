@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -34,8 +35,12 @@ _KEY_BITS = 2048
 
 
 @contextmanager
-def synchronised_long_ago(system: System, focus: Focus) -> Iterator[None]:
-    """Have an external secret whose last synchronisation lies back longer than agreed."""
+def synchronised_long_ago(system: System, focus: Focus) -> Iterator[float]:
+    """Have an external secret whose last synchronisation lies back longer than agreed.
+
+    Yields:
+        Since when it does, in seconds since the epoch: making one that is well is not part of the fault.
+    """
     spec, name = well_formed(system, "external secret"), "scenario-" + secrets.token_hex(4)
     spec["target"]["name"] = name
     manifest = definition(system, "ExternalSecret", name, spec)  # which is refreshed once an hour
@@ -50,8 +55,9 @@ def synchronised_long_ago(system: System, focus: Focus) -> Iterator[None]:
         )
         path = f"/apis/{API}/namespaces/{system.desired.namespace}/externalsecrets/{name}/status"
         then = (datetime.now(UTC) - _AGO).isoformat(timespec="seconds").replace("+00:00", "Z")
+        since = time.time()
         _merge(system, path, {"status": {"refreshTime": then}})
-        yield
+        yield since
     finally:
         next(kept, None)
 

@@ -24,7 +24,8 @@ _OPERATORS_NAMESPACE = "external-secrets-system"
 _DATABASE = "database/primary"
 _APPLICATION_KEY = "app/secret-key"
 
-Fault = Callable[[System, Focus], AbstractContextManager[None]]
+Fault = Callable[[System, Focus], AbstractContextManager[float | None]]
+"""Is there within its block, since the moment that it yields, or since the block was entered."""
 
 
 @contextmanager

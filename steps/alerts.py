@@ -110,7 +110,7 @@ def _fault_until_delivered(system: System, focus: Focus, fault: str, alerts: str
         remedy="Look at what else is wrong.",
     )
     since = time.time()
-    with FAULTS[fault](system, focus):
+    with FAULTS[fault](system, focus) as begun:
         _until(
             lambda: _undelivered(system, severities, since),
             subject=f"alerts because {fault}",
@@ -124,7 +124,8 @@ def _fault_until_delivered(system: System, focus: Focus, fault: str, alerts: str
         deadline=_NOTICED_SECONDS,
         remedy="Look at Prometheus' /alerts and at Alertmanager's log.",
     )
-    return {a: _course(system, a, severities[a], waited[a], since) for a in wanted}
+    began = since if begun is None else begun
+    return {a: _course(system, a, severities[a], waited[a], began) for a in wanted}
 
 
 def _undelivered(system: System, severities: Mapping[str, str], since: float) -> str | None:
