@@ -18,6 +18,7 @@ from deployer.eventually import eventually
 from deployer.kinds.releases import not_rolled_out
 from deployer.rendering import condition
 from faults.cluster import scale
+from steps import prometheus
 from steps.definitions import definition, keep, well_formed
 from steps.focus import Focus
 from steps.operator import API
@@ -53,13 +54,33 @@ def synchronised_long_ago(system: System, focus: Focus) -> Iterator[float]:
             deadline=_SECONDS,
             remedy="Look at the operator's log.",
         )
-        path = f"/apis/{API}/namespaces/{system.desired.namespace}/externalsecrets/{name}/status"
-        then = (datetime.now(UTC) - _AGO).isoformat(timespec="seconds").replace("+00:00", "Z")
-        since = time.time()
-        _merge(system, path, {"status": {"refreshTime": then}})
-        yield since
+        yield _aged(system, manifest)
     finally:
         next(kept, None)
+
+
+def _aged(system: System, manifest: Object) -> float:
+    """Make the last synchronisation look old until Prometheus sees it so, and return since when it does."""
+    name = manifest["metadata"]["name"]
+    path = f"/apis/{API}/namespaces/{system.desired.namespace}/externalsecrets/{name}/status"
+    old = (datetime.now(UTC) - _AGO).isoformat(timespec="seconds").replace("+00:00", "Z")
+    aged_at = [0.0]
+
+    def missing() -> str | None:
+        live = system.cluster.get(manifest)
+        assert live is not None, f"{name} is gone"
+        # The operator may look twice at a new external secret, and then its second word is the last.
+        if live["status"]["refreshTime"] != old:
+            aged_at[0] = time.time()
+            _merge(system, path, {"status": {"refreshTime": old}})
+            return "the operator has just synchronised it"
+        age = prometheus.query(system, f'mita:external_secret_sync_age:seconds{{name="{name}"}}')
+        if not age or age[0][1] < _AGO.total_seconds():
+            return "Prometheus does not know its age"
+        return None
+
+    eventually(missing, subject=name, deadline=_SECONDS, remedy="Look at the exporter's log.")
+    return aged_at[0]
 
 
 def _unready(live: Object | None) -> str | None:
