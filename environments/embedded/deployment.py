@@ -15,6 +15,7 @@ from environments.embedded.aws.localstack import ACCOUNT
 from environments.embedded.locations import cache_directory
 from environments.embedded.network import Network
 from environments.exemptions import local_exemptions
+from environments.monitoring.configuration import HASTE
 
 _OWNER = "maintainers of the embedded environment"
 _WITHOUT_TLS = {
@@ -22,15 +23,6 @@ _WITHOUT_TLS = {
     "tls-database": "PostgreSQL from PyPI, which is built without TLS,",
     "tls-cache": "Valkey from PyPI, which is built without TLS,",
     "tls-application": "the application's own server, with no load balancer before it,",
-}
-# Whoever waits for an alert here wants to see it within seconds.
-_HASTE = {
-    "ALERT_FOR": "1s",
-    "STALE_SECONDS": "30",  # twice what is between two refreshes
-    "PENDING_SECONDS": "3",
-    "LOGIN_WINDOW": "15s",
-    "EXPORTER_SECONDS": "2",
-    "READS_SECONDS": "5",
 }
 
 
@@ -74,7 +66,7 @@ def handed_over(
             "AWS_ENDPOINT": access.aws_url,
             "RUNBOOK": "docs/runbooks/alerts.md",
             "OTHER_READERS": f"arn:aws:iam::{ACCOUNT}:root",  # this administrator
-            **_HASTE,
+            **HASTE,
         },
         database=access.database.login(),
         cache=access.cache.login(),

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import urllib3
 from kubernetes.client import ApiClient
 
 from deployer.cluster import Cluster
 from deployer.connections import ClusterIdentity, Connections, Endpoints
 from deployer.errors import MitaError, NotReadyError
-from deployer.failures import explained
 from deployer.progress import Progress
 from environments.administrator import aws_client, cluster_client
 from environments.collection import KINDS, audit_records, copy_end, write_objects
@@ -36,6 +34,7 @@ from environments.embedded.network import Network
 from environments.embedded.processes.memory import memory_of
 from environments.embedded.run_directory import run_root
 from environments.managed import Part, State
+from environments.monitoring.notifications import delivered
 from environments.protocol import Capability
 from environments.searchable import Searchable
 from environments.troubled_calls import TroubledCalls
@@ -321,12 +320,7 @@ class EmbeddedEnvironment:
         Raises:
             ServiceError: They do not answer.
         """
-        with explained("stand-ins for Slack and PagerDuty"):
-            answer = urllib3.request(
-                "GET", f"{self.access.pagerduty_url}/notifications", timeout=5, retries=False
-            )
-            found: list[Mapping[str, Any]] = answer.json()
-        return found
+        return delivered(self.access.pagerduty_url)
 
     def collect(self, into: Path) -> None:
         """Copy the ends of all logs, the host's word on its processes, and the states of objects."""

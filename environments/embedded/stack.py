@@ -15,8 +15,7 @@ from environments.embedded.aws.localstack import AwsEndpoint, introduce_cluster,
 from environments.embedded.control_plane import ControlPlane
 from environments.embedded.control_plane.configuration import CONTEXT
 from environments.embedded.databases import start_postgresql, start_valkey
-from environments.embedded.monitoring import Receivers, RuleBridge, start_alertmanager, start_prometheus
-from environments.embedded.monitoring.configuration import IDENTITY, rights, rule_definition
+from environments.embedded.monitoring import start_alertmanager, start_prometheus
 from environments.embedded.monitoring.prometheus import RULES
 from environments.embedded.network import Network
 from environments.embedded.node.api import Api
@@ -26,6 +25,9 @@ from environments.embedded.node.registration import NAME as NODE_NAME
 from environments.embedded.node.server import KubeletServer
 from environments.embedded.node.services import ServiceProxy
 from environments.embedded.site import Site
+from environments.monitoring.configuration import IDENTITY, rights, rule_definition
+from environments.monitoring.receivers import Receivers
+from environments.monitoring.rule_bridge import RuleBridge
 
 CLUSTER = "mita-production"
 
@@ -129,7 +131,7 @@ class StackStarter:
             role, binding = rights()
             await administrator.create("/apis/rbac.authorization.k8s.io/v1/clusterroles", role)
             await administrator.create("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding)
-        receivers = Receivers(site.network)
+        receivers = Receivers(site.network.loopback(Network.RECEIVERS))
         await receivers.start()
         self._running.push_async_callback(receivers.stop)
         kubeconfig = plane.kubeconfig(IDENTITY)

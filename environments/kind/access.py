@@ -42,6 +42,10 @@ class Access(BaseModel):
         aws_secret_key: The administrator's secret access key.
         database: PostgreSQL.
         cache: Redis.
+        prometheus: Base URL of Prometheus.
+        slack_url: The Slack webhook, a credential by itself.
+        pagerduty_url: Base URL of PagerDuty's Events API.
+        pagerduty_key: The routing key that it takes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,8 +60,12 @@ class Access(BaseModel):
     aws_secret_key: SecretStr
     database: Login
     cache: Login
+    prometheus: str
+    slack_url: SecretStr
+    pagerduty_url: str
+    pagerduty_key: SecretStr
 
-    @field_serializer("aws_secret_key", when_used="json")
+    @field_serializer("aws_secret_key", "slack_url", "pagerduty_key", when_used="json")
     def _plain(self, value: SecretStr) -> str:
         return value.get_secret_value()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from kubernetes import client
 from kubernetes.client import ApiClient
+from pydantic import SecretStr
 
 from deployer.connections import ClusterIdentity
 from deployer.eventually import eventually
@@ -23,6 +24,7 @@ from environments.embedded.control_plane.configuration import CONTEXT, issuer_di
 from environments.kind.access import Access
 from environments.kind.cluster import KindCluster
 from environments.kind.images import NODE, PODS
+from environments.kind.monitoring import admit, prepare
 from environments.kind.offline.builder import Image
 from environments.kind.servers import CLUSTER_FILE, Servers
 
@@ -73,6 +75,13 @@ def make(
         cache = servers.start_cache(images["redis"].reference, issuer)
     with _timed("issuer of tokens", progress), explained(f"kind cluster {cluster.name}"):
         _open(cluster)
+    with _timed("Prometheus and Alertmanager", progress):
+        with explained(f"kind cluster {cluster.name}"):
+            admit(cluster_client(cluster.kubeconfig))
+        monitoring = prepare(
+            home / "monitoring", host=cluster.address, api_server=cluster.issuer, issuer=issuer
+        )
+        servers.start_monitoring(images["monitoring"].reference, monitoring, cluster.control_plane.name)
     told = described(ClusterIdentity(CLUSTER, CONTEXT, cluster.issuer, authority), version=_VERSION)
     (home / CLUSTER_FILE).write_text(told.model_dump_json(), encoding="utf-8")
     return Access(
@@ -86,6 +95,10 @@ def make(
         aws_secret_key=aws.secret_key,
         database=database,
         cache=cache,
+        prometheus=monitoring.prometheus,
+        slack_url=SecretStr(monitoring.receivers.slack),
+        pagerduty_url=monitoring.receivers.pagerduty,
+        pagerduty_key=monitoring.receivers.routing_key,
     )
 
 

@@ -18,6 +18,7 @@ from environments.embedded.locations import cache_directory
 from environments.embedded.toolchain import Toolchain
 from environments.exemptions import local_exemptions
 from environments.kind.access import Access
+from environments.monitoring.configuration import HASTE
 
 NODE_PORT = 30800
 """Where each node answers for the application."""
@@ -54,7 +55,7 @@ def handed_over(
         endpoints: Where the system's parts answer.
         insight: What the environment lets the validator see; its excuses are added.
     """
-    tools = Toolchain(cache_directory()).ensure(silent, ["helm", "operator_chart"])
+    tools = Toolchain(cache_directory()).ensure(silent, ["helm", "operator_chart", "promtool"])
     return Connections(
         account=ACCOUNT,
         region=REGION,
@@ -78,11 +79,16 @@ def handed_over(
         },
         manifest_values={
             "AWS_ENDPOINT": access.aws_url,
+            "PULL_POLICY": "IfNotPresent",
+            "RUNBOOK": "docs/runbooks/alerts.md",
             "OTHER_READERS": f"arn:aws:iam::{ACCOUNT}:root",  # this administrator
+            **HASTE,
         },
         database=access.database.login(),
         cache=access.cache.login(),
         endpoints=endpoints,
+        pagerduty_key=access.pagerduty_key,
+        promtool=tools["promtool"],
         function_environment={"TLS_CA_FILE": str(access.database.authority)},
         insight=replace(
             insight,

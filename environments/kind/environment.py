@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from environments.kind.images import ensure_images
 from environments.kind.offline.programs import PROGRAMS
 from environments.kind.servers import Servers, try_cache, try_database
 from environments.managed import Part, State
+from environments.monitoring.notifications import delivered
 from environments.protocol import KUBELET_SECONDS, Capability
 from environments.troubled_calls import TroubledCalls
 
@@ -46,7 +47,7 @@ _SERVICE = {
     "metadata": {"name": _APPLICATION, "namespace": _APPLICATION},
 }
 _INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,20}")
-_PARTS = ("control-plane", "localstack", "postgresql", "redis")
+_PARTS = ("control-plane", "localstack", "postgresql", "redis", "monitoring")
 
 
 class KindEnvironment:
@@ -68,6 +69,8 @@ class KindEnvironment:
             Capability.CLUSTER_AUDIT,
             Capability.ETCD_ACCESS,
             Capability.DISRUPTIONS,
+            Capability.MONITORING,
+            Capability.NOTIFICATIONS,
         }
     )
 
@@ -213,10 +216,15 @@ class KindEnvironment:
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the application answers, once it is deployed."""
+        """Where the monitoring answers, and the application once it is deployed."""
         service = Cluster(self.kubernetes()).get(_SERVICE)
-        application = None if service is None else f"http://{self.access.node}:{NODE_PORT}"
-        return Endpoints(application=application)
+        access = self.access
+        return Endpoints(
+            application=None if service is None else f"http://{access.node}:{NODE_PORT}",
+            prometheus=access.prometheus,
+            slack=access.slack_url.get_secret_value(),
+            pagerduty=access.pagerduty_url,
+        )
 
     @property
     def cluster(self) -> ClusterIdentity:
@@ -293,6 +301,14 @@ class KindEnvironment:
             NotReadyError: LocalStack does not take it.
         """
         return TroubledCalls(home(self.instance) / FAULTS, trouble)
+
+    def notifications(self) -> Sequence[Mapping[str, Any]]:
+        """Return what the stand-ins for Slack and PagerDuty were sent.
+
+        Raises:
+            ServiceError: They do not answer.
+        """
+        return delivered(self.access.pagerduty_url)
 
     def _disruptions(self) -> Disruptions:
         return Disruptions(find_engine(), cluster_name(self.instance))

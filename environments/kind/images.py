@@ -15,8 +15,8 @@ from environments.kind.offline.builder import Builder, Image
 from environments.kind.offline.table import load
 
 NODE = "node"
-SERVERS = ("localstack", "postgresql", "redis")
-PODS = ("external-secrets", "mita")
+SERVERS = ("localstack", "postgresql", "redis", "monitoring")
+PODS = ("external-secrets", "mita", "secret-exporter")
 
 
 def ensure_images(engine: Engine, progress: Progress) -> Mapping[str, Image]:

@@ -1,4 +1,4 @@
-"""LocalStack, PostgreSQL and Redis in containers, on the cluster's network."""
+"""LocalStack, PostgreSQL, Redis and the monitoring in containers, on the cluster's network."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from environments.embedded.aws.plugins.mita_localstack.access_keys import new_ac
 from environments.embedded.databases.valkey import ADMINISTRATOR, users
 from environments.kind.cluster import LABEL
 from environments.kind.engine import Engine
+from environments.kind.monitoring import Monitoring
 
 # What a killed run leaves is found by its label; a watchman in a container of its own is not needed.
 testcontainers_config.ryuk_disabled = True
@@ -36,6 +38,7 @@ CLUSTER_FILE = "localstack/cluster.json"
 """In the environment's directory: the cluster, as LocalStack's plug-ins read it."""
 
 _AWS_PORT, _DATABASE_PORT, _CACHE_PORT = 4566, 5432, 6379
+_MONITORING = "monitoring"
 _DATABASE, _SUPERUSER = "mita", "postgres"
 _CHECK_SECONDS = 5
 _START_SECONDS = 120.0
@@ -114,16 +117,7 @@ class Servers:
         )
         url = f"http://{host}:{_AWS_PORT}"
 
-        def silent() -> str | None:
-            try:
-                answer = urllib3.request(
-                    "GET", f"{url}/_localstack/health", timeout=_CHECK_SECONDS, retries=False
-                )
-            except urllib3.exceptions.HTTPError as error:
-                return f"nothing answers at {url}: {type(error).__name__}"
-            return None if answer.status == 200 else f"its health is status {answer.status}"  # noqa: PLR2004 - HTTP
-
-        self._await("localstack", silent)
+        self._await("localstack", lambda: _unready(f"{url}/_localstack/health"))
         return AwsEndpoint(url, REGION, key, secret)
 
     def start_database(self, image: str, issuer: Issuer) -> Login:
@@ -222,6 +216,28 @@ class Servers:
         self._await("redis", refused)
         return login
 
+    def start_monitoring(self, image: str, monitoring: Monitoring, node: str) -> None:
+        """Start the monitoring within a node's network, from which pods are reached.
+
+        Args:
+            image: Its image.
+            monitoring: Its files, and where it listens.
+            node: Name of the node's container.
+
+        Raises:
+            NotReadyError: Prometheus or Alertmanager does not answer.
+        """
+        self._run(
+            _MONITORING,
+            image,
+            command=["--host", monitoring.host, str(monitoring.directory)],
+            user=f"{os.getuid()}:{os.getgid()}",
+            mounted=[(monitoring.directory, str(monitoring.directory), "rw")],
+            network_mode=f"container:{node}",
+        )
+        for url in (monitoring.prometheus, monitoring.alertmanager):
+            self._await(_MONITORING, partial(_unready, f"{url}/-/ready"))
+
     # ---- how
 
     def _directory(self, name: str) -> Path:
@@ -239,17 +255,38 @@ class Servers:
         mounted: Sequence[tuple[Path, str, str]] = (),
         **options: object,
     ) -> str:
-        """Start a container, and return its address."""
+        """Start a container on the network, and return its address."""
+        running = self._run(
+            name,
+            image,
+            command=command,
+            environment=environment,
+            mounted=mounted,
+            network=self._network,
+            **options,
+        )
+        return str(running.attrs["NetworkSettings"]["Networks"][self._network]["IPAddress"])
+
+    def _run(
+        self,
+        name: str,
+        image: str,
+        *,
+        command: list[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        mounted: Sequence[tuple[Path, str, str]] = (),
+        **options: object,
+    ) -> Any:  # noqa: ANN401  the client's containers have no types
         container = DockerContainer(
             image,
             name=f"{self._network}-{name}",
             command=command,  # type: ignore[arg-type]  # it is handed to Docker, which takes a list
             env=dict(environment or {}),
             volumes=[(str(source), target, mode) for source, target, mode in mounted],
-        ).with_kwargs(network=self._network, labels={LABEL: self._instance}, **options)
+        ).with_kwargs(labels={LABEL: self._instance}, **options)
         running: Any = container.start().get_wrapped_container()
         running.reload()
-        return str(running.attrs["NetworkSettings"]["Networks"][self._network]["IPAddress"])
+        return running
 
     def _await(self, name: str, missing: Callable[[], str | None]) -> None:
         container = self._engine.client.containers.get(f"{self._network}-{name}")
@@ -268,6 +305,14 @@ class Servers:
             deadline=_START_SECONDS,
             remedy=f"Read its log: docker logs {self._network}-{name}.",
         )
+
+
+def _unready(url: str) -> str | None:
+    try:
+        answer = urllib3.request("GET", url, timeout=_CHECK_SECONDS, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        return f"nothing answers at {url}: {type(error).__name__}"
+    return None if answer.status == 200 else f"{url} answers {answer.status}"  # noqa: PLR2004 - HTTP
 
 
 def _certify(directory: Path, address: str, issuer: Issuer) -> Path:

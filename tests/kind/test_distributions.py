@@ -20,6 +20,7 @@ AWS = "environments/embedded/aws"
 # Where each file comes from.
 EXPORTED = {
     "mita": ("--only-group", "image-mita"),
+    "monitoring": ("--only-group", "image-monitoring"),
     "secret-exporter": ("--only-group", "image-secret-exporter"),
     "localstack": (
         "--project",

@@ -25,7 +25,7 @@ from tests.kind.fake_docker import Daemon, Thing
 
 OURS = {LABEL: "default"}
 KINDS = {"io.x-k8s.kind.cluster": "mita-default"}
-NAMES = ("control-plane", "localstack", "postgresql", "redis")
+NAMES = ("control-plane", "localstack", "postgresql", "redis", "monitoring")
 
 
 @pytest.fixture
@@ -61,6 +61,10 @@ def access() -> Access:
         aws_secret_key=SecretStr("secret"),
         database=login,
         cache=login,
+        prometheus="http://172.20.0.2:9090",
+        slack_url=SecretStr("http://172.20.0.2:8080/services/path"),
+        pagerduty_url="http://172.20.0.2:8080",
+        pagerduty_key=SecretStr("routing key"),
     )
 
 

@@ -8,15 +8,16 @@ from typing import Any
 import aiohttp
 import pytest
 
-from environments.embedded.monitoring.receivers import Receivers
+from environments.embedded.network import Network
 from environments.embedded.site import Site
+from environments.monitoring.receivers import Receivers
 
 Json = dict[str, Any]
 
 
 @pytest.fixture
 async def receivers(site: Site) -> AsyncIterator[Receivers]:
-    started = Receivers(site.network)
+    started = Receivers(site.network.loopback(Network.RECEIVERS))
     await started.start()
     yield started
     await started.stop()

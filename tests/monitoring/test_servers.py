@@ -11,10 +11,13 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from environments.embedded.monitoring import Receivers, RuleBridge, start_alertmanager, start_prometheus
+from environments.embedded.monitoring import start_alertmanager, start_prometheus
 from environments.embedded.monitoring.prometheus import RULES
+from environments.embedded.network import Network
 from environments.embedded.node.api import Api, WatchEvent
 from environments.embedded.site import Site
+from environments.monitoring.receivers import Receivers
+from environments.monitoring.rule_bridge import RuleBridge
 from tests.environments.ground import listeners
 
 pytestmark = pytest.mark.embedded
@@ -67,7 +70,7 @@ def alerts(answer: Json) -> list[str]:
 
 @pytest.fixture
 async def receivers(site: Site) -> AsyncIterator[Receivers]:
-    started = Receivers(site.network)
+    started = Receivers(site.network.loopback(Network.RECEIVERS))
     await started.start()
     yield started
     await started.stop()

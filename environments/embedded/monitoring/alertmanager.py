@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from environments.embedded.monitoring import configuration
-from environments.embedded.monitoring.answers import answering
-from environments.embedded.monitoring.receivers import Receivers
 from environments.embedded.network import Network
 from environments.embedded.processes import ProcessSpec
 from environments.embedded.site import Site
+from environments.monitoring import configuration, programs
+from environments.monitoring.answers import answering
+from environments.monitoring.receivers import Receivers
 
-NAME = "alertmanager"
-PORT = 9093
-_GROUP_WAIT = "100ms"
-_GROUP_INTERVAL = "1s"
+NAME = programs.ALERTMANAGER
 
 
 async def start_alertmanager(site: Site, receivers: Receivers) -> str:
@@ -29,34 +26,23 @@ async def start_alertmanager(site: Site, receivers: Receivers) -> str:
         NotReadyError: It ended or did not answer in time.
     """
     run = site.run
-    address = f"{site.network.loopback(Network.ALERTMANAGER)}:{PORT}"
+    address = f"{site.network.loopback(Network.ALERTMANAGER)}:{programs.ALERTMANAGER_PORT}"
     home = run.directory(NAME)
-    slack = run.write(f"{NAME}/slack-url", receivers.slack)
-    key = run.write(f"{NAME}/pagerduty-key", receivers.routing_key.get_secret_value())
     main = run.write(
         f"{NAME}/alertmanager.yaml",
         configuration.alertmanager(
-            {
-                "SLACK_URL_FILE": str(slack),
-                "PAGERDUTY_KEY_FILE": str(key),
-                "PAGERDUTY_URL": f"{receivers.pagerduty}/v2/enqueue",
-                "GROUP_WAIT": _GROUP_WAIT,
-                "GROUP_INTERVAL": _GROUP_INTERVAL,
-            }
+            slack=run.write(f"{NAME}/slack-url", receivers.slack),
+            pagerduty_key=run.write(f"{NAME}/pagerduty-key", receivers.routing_key.get_secret_value()),
+            pagerduty=receivers.pagerduty,
         ),
     )
     await site.supervisor.start(
         ProcessSpec(
             name=NAME,
-            argv=(
-                str(site.tools[NAME]),
-                f"--config.file={main}",
-                f"--web.listen-address={address}",
-                "--cluster.listen-address=",  # it is alone
-                f"--storage.path={home / 'data'}",
-                "--log.level=warn",
+            argv=programs.alertmanager(
+                site.tools[NAME], configuration=main, address=address, data=home / "data"
             ),
-            environment={"GOGC": "40", "GOMAXPROCS": "1", "TZ": "UTC"},
+            environment=programs.VARIABLES,
             directory=home,
             log=run.logs / f"{NAME}.log",
             ready=answering(f"http://{address}/-/ready"),

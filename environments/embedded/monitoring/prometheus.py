@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from environments.embedded.monitoring import configuration
-from environments.embedded.monitoring.alertmanager import PORT as ALERTMANAGER_PORT
-from environments.embedded.monitoring.answers import answering
 from environments.embedded.network import Network
 from environments.embedded.processes import ProcessSpec
 from environments.embedded.site import Site
+from environments.monitoring import configuration, programs
+from environments.monitoring.answers import answering
 
-NAME = "prometheus"
-PORT = 9090
+NAME = programs.PROMETHEUS
 RULES = f"{NAME}/rules"
-EVALUATION = "1s"
+
+# What the API records as 10.n.a.b is bound as 127.n.a.b.
+_BOUND_ADDRESS = {
+    "source_labels": ["__address__"],
+    "regex": r"10\.(.+)",
+    "target_label": "__address__",
+    "replacement": "127.$1",
+}
 
 
 async def start_prometheus(site: Site, kubeconfig: Path) -> str:
@@ -31,38 +36,26 @@ async def start_prometheus(site: Site, kubeconfig: Path) -> str:
         NotReadyError: It ended or did not answer in time.
     """
     network, run = site.network, site.run
-    address = f"{network.loopback(Network.PROMETHEUS)}:{PORT}"
+    address = f"{network.loopback(Network.PROMETHEUS)}:{programs.PROMETHEUS_PORT}"
     home = run.directory(NAME)
     jobs = run.write(
-        f"{NAME}/scrape-configs.yaml",
-        configuration.scrape_jobs(interval=EVALUATION, kubeconfig=kubeconfig),
+        f"{NAME}/scrape-configs.yaml", configuration.scrape_jobs(kubeconfig, relabelled=[_BOUND_ADDRESS])
     )
     main = run.write(
         f"{NAME}/prometheus.yaml",
         configuration.prometheus(
-            alertmanager=f"{network.loopback(Network.ALERTMANAGER)}:{ALERTMANAGER_PORT}",
+            alertmanager=f"{network.loopback(Network.ALERTMANAGER)}:{programs.ALERTMANAGER_PORT}",
             rules=run.directory(*RULES.split("/")),
             scrapes=jobs,
-            evaluation=EVALUATION,
         ),
     )
     await site.supervisor.start(
         ProcessSpec(
             name=NAME,
-            argv=(
-                str(site.tools[NAME]),
-                f"--config.file={main}",
-                f"--web.listen-address={address}",
-                "--web.enable-lifecycle",  # how the rule bridge has it read new rules
-                f"--storage.tsdb.path={home / 'data'}",
-                # Nothing outlives a run, and a run is short.
-                "--storage.tsdb.retention.time=6h",
-                "--storage.tsdb.wal-segment-size=10MB",
-                "--query.max-concurrency=4",
-                "--log.level=warn",
+            argv=programs.prometheus(
+                site.tools[NAME], configuration=main, address=address, data=home / "data"
             ),
-            # It collects early instead of keeping half of its memory for later.
-            environment={"GOGC": "40", "GOMAXPROCS": "1", "TZ": "UTC"},
+            environment=programs.VARIABLES,
             directory=home,
             log=run.logs / f"{NAME}.log",
             ready=answering(f"http://{address}/-/ready"),

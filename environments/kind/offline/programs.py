@@ -58,7 +58,7 @@ def _kubernetes(name: str, *, seconds: int) -> Program:
 
 
 _PROGRAMS: tuple[Artefact, ...] = (
-    *(_shared(name) for name in ("etcd", "external-secrets")),
+    *(_shared(name) for name in ("etcd", "external-secrets", "prometheus", "promtool", "alertmanager")),
     _kubernetes("kube-apiserver", seconds=215),
     _kubernetes("kube-controller-manager", seconds=65),
     _kubernetes("kube-scheduler", seconds=5),

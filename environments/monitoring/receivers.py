@@ -5,17 +5,30 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 from pydantic import SecretStr, ValidationError
 
-from environments.embedded.monitoring.payloads import PagerDutyEvent, SlackMessage, complaints
-from environments.embedded.network import Network
+from environments.monitoring.payloads import PagerDutyEvent, SlackMessage, complaints
 
 PORT = 8080
 _KEPT = 10_000
 _SHUTDOWN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the stand-ins take.
+
+    Attributes:
+        routing_key: PagerDuty's.
+        slack_path: Path of the Slack webhook; as with Slack's own, the URL is the only credential.
+    """
+
+    routing_key: SecretStr
+    slack_path: str = field(repr=False)
 
 
 class Receivers:
@@ -25,7 +38,8 @@ class Receivers:
     ``received`` in seconds since the epoch, and the ``message``, without PagerDuty's routing key.
 
     Args:
-        network: Where it listens.
+        host: Where it listens.
+        credentials: What each takes; drawn at random unless given.
 
     Attributes:
         routing_key: The one that PagerDuty's stand-in takes.
@@ -33,13 +47,13 @@ class Receivers:
         pagerduty: Base URL of PagerDuty's Events API.
     """
 
-    def __init__(self, network: Network) -> None:
-        self._host = network.loopback(Network.RECEIVERS)
-        base = f"http://{self._host}:{PORT}"
-        self.routing_key = SecretStr(secrets.token_hex(16))
-        # As Slack's own, the URL is the only credential.
-        self._slack_path = f"/services/T00000000/B00000000/{secrets.token_hex(12)}"
-        self.slack = base + self._slack_path
+    def __init__(self, host: str, credentials: Credentials | None = None) -> None:
+        self._host = host
+        base = f"http://{host}:{PORT}"
+        taken = credentials or Credentials(SecretStr(secrets.token_hex(16)), _random_path())
+        self.routing_key = taken.routing_key
+        self._slack_path = taken.slack_path
+        self.slack = base + taken.slack_path
         self.pagerduty = base
         self._delivered: deque[dict[str, Any]] = deque(maxlen=_KEPT)
         self._runner: web.AppRunner | None = None
@@ -89,6 +103,10 @@ class Receivers:
 
     async def _on_notifications(self, _request: web.Request) -> web.Response:
         return web.json_response(list(self._delivered))
+
+
+def _random_path() -> str:
+    return f"/services/T00000000/B00000000/{secrets.token_hex(12)}"
 
 
 def _invalid(errors: list[str]) -> web.Response:

@@ -1,9 +1,10 @@
-"""What Prometheus and Alertmanager read: the deployed files, made to fit this machine."""
+"""What Prometheus and Alertmanager read: the deployed files, made to fit a local environment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -16,27 +17,35 @@ IDENTITY = "mita:monitoring"
 
 _ARTIFACTS = ROOT / "artifacts" / "monitoring" / "secret-management"
 _CRD = Path(__file__).with_name("prometheus_rule.yaml")
-# What the API records as 10.n.a.b is bound as 127.n.a.b.
-_BOUND_ADDRESS = {
-    "source_labels": ["__address__"],
-    "regex": r"10\.(.+)",
-    "target_label": "__address__",
-    "replacement": "127.$1",
-}
+# Whoever waits for an alert here wants to see it within seconds.
+_EVALUATION = "1s"
+_GROUP_WAIT = "100ms"
+_GROUP_INTERVAL = "1s"
+
+HASTE: Mapping[str, str] = MappingProxyType(
+    {
+        "ALERT_FOR": "1s",
+        "STALE_SECONDS": "30",  # twice what is between two refreshes
+        "PENDING_SECONDS": "3",
+        "LOGIN_WINDOW": "15s",
+        "EXPORTER_SECONDS": "2",
+        "READS_SECONDS": "5",
+    }
+)
+"""What manifests of the monitoring say where nobody has minutes to wait."""
 
 
-def prometheus(*, alertmanager: str, rules: Path, scrapes: Path, evaluation: str) -> str:
+def prometheus(*, alertmanager: str, rules: Path, scrapes: Path) -> str:
     """Return Prometheus' own configuration.
 
     Args:
         alertmanager: Its host and port.
         rules: Directory of the rule files.
         scrapes: File of the scrape jobs.
-        evaluation: How often rules are evaluated.
     """
     return _yaml(
         {
-            "global": {"evaluation_interval": evaluation},
+            "global": {"evaluation_interval": _EVALUATION},
             "rule_files": [str(rules / "*.yaml")],
             "scrape_config_files": [str(scrapes)],
             "alerting": {
@@ -48,18 +57,36 @@ def prometheus(*, alertmanager: str, rules: Path, scrapes: Path, evaluation: str
     )
 
 
-def scrape_jobs(*, interval: str, kubeconfig: Path) -> str:
-    """Return the deployed scrape jobs, with the cluster's address and the addresses that are really bound."""
-    document = yaml.safe_load(filled_in(_ARTIFACTS / "scrape-configs.yaml", {"SCRAPE_INTERVAL": interval}))
+def scrape_jobs(kubeconfig: Path, relabelled: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the deployed scrape jobs, with the cluster's address.
+
+    Args:
+        kubeconfig: Of the identity with which pods are discovered.
+        relabelled: Rules that come after those of each job.
+    """
+    document = yaml.safe_load(filled_in(_ARTIFACTS / "scrape-configs.yaml", {"SCRAPE_INTERVAL": _EVALUATION}))
     for job in document["scrape_configs"]:
         for discovery in job["kubernetes_sd_configs"]:
             discovery["kubeconfig_file"] = str(kubeconfig)
-        job["relabel_configs"].append(_BOUND_ADDRESS)
+        job["relabel_configs"] += [dict(each) for each in relabelled]
     return _yaml(document)
 
 
-def alertmanager(values: Mapping[str, str]) -> str:
-    """Return the deployed configuration of Alertmanager with its placeholders filled in."""
+def alertmanager(*, slack: Path, pagerduty_key: Path, pagerduty: str) -> str:
+    """Return the deployed configuration of Alertmanager with its placeholders filled in.
+
+    Args:
+        slack: File with the URL of the Slack webhook.
+        pagerduty_key: File with PagerDuty's routing key.
+        pagerduty: Base URL of PagerDuty's Events API.
+    """
+    values = {
+        "SLACK_URL_FILE": str(slack),
+        "PAGERDUTY_KEY_FILE": str(pagerduty_key),
+        "PAGERDUTY_URL": f"{pagerduty}/v2/enqueue",
+        "GROUP_WAIT": _GROUP_WAIT,
+        "GROUP_INTERVAL": _GROUP_INTERVAL,
+    }
     return filled_in(_ARTIFACTS / "alertmanager.yaml", values)
 
 
