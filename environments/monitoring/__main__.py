@@ -44,7 +44,7 @@ async def serve(directory: Path, host: str, tools: Path) -> None:
     prometheus = f"{host}:{programs.PROMETHEUS_PORT}"
     alertmanager = f"{host}:{programs.ALERTMANAGER_PORT}"
     try:
-        async with asyncio.TaskGroup() as parts, Api.from_kubeconfig(directory / File.KUBECONFIG) as api:
+        async with Api.from_kubeconfig(directory / File.KUBECONFIG) as api, asyncio.TaskGroup() as parts:
             bridge = RuleBridge(
                 api,
                 promtool=tools / "promtool",
@@ -63,8 +63,7 @@ async def serve(directory: Path, host: str, tools: Path) -> None:
                 )
                 parts.create_task(_run(name, arguments))
             await _until_ready(prometheus)
-            bridge.start()
-            parts.create_task(_stop_at_end(bridge))
+            parts.create_task(bridge.follow())
     finally:
         await receivers.stop()
 
@@ -84,13 +83,6 @@ async def _until_ready(address: str) -> None:
     missing = answering(f"http://{address}/-/ready")
     while await missing():  # noqa: ASYNC110  another program becomes ready, which sets no event
         await asyncio.sleep(_PAUSE)
-
-
-async def _stop_at_end(bridge: RuleBridge) -> None:
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await bridge.stop()
 
 
 async def _main(directory: Path, host: str, tools: Path) -> int:

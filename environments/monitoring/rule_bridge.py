@@ -43,7 +43,7 @@ class RuleBridge:
 
     def start(self) -> None:
         """Begin to follow the rules."""
-        self._task = asyncio.create_task(self._follow(), name=COMPONENT)
+        self._task = asyncio.create_task(self.follow(), name=COMPONENT)
         self._task.add_done_callback(_complain)
 
     async def stop(self) -> None:
@@ -53,7 +53,8 @@ class RuleBridge:
             await asyncio.wait([self._task])
             self._task = None
 
-    async def _follow(self) -> None:
+    async def follow(self) -> None:
+        """Follow the rules until cancelled."""
         async for event in self._api.watch(COLLECTION):
             if event.type == "SYNCED":
                 continue

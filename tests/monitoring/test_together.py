@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import ssl
 import stat
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -14,13 +15,15 @@ from pathlib import Path
 import aiohttp
 import psutil
 import pytest
+from aiohttp import web
 
-from environments.certificates import Issuer
+from environments.certificates import Issuer, subject
 from environments.embedded.network import Network
 from environments.embedded.site import Site
 from environments.kind.monitoring import Monitoring, prepare
+from environments.monitoring.rule_bridge import COLLECTION
 from tests.environments.ground import listeners
-from tests.monitoring.test_servers import until
+from tests.monitoring.test_servers import alerts, until
 
 pytestmark = pytest.mark.embedded
 
@@ -28,13 +31,42 @@ _PORTS = (9090, 9093, 8080)
 
 
 @pytest.fixture
-def prepared(site: Site, tmp_path: Path) -> Monitoring:
-    """Its files, for an API server that does not answer."""
+async def api_server(site: Site, tmp_path: Path) -> AsyncIterator[tuple[str, Issuer]]:
+    """An API server that knows one rule, and its authority; nothing happens in it."""
+    issuer, host = Issuer.make("test"), site.network.loopback(Network.API_SERVER)
+    issued = issuer.issue(subject("server"), usage="server", addresses=[host])
+    pair = tmp_path / "server.pem"
+    pair.write_bytes(issued.certificate + issued.key)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pair)
+    metadata = {"namespace": "default", "name": "known", "uid": "1", "resourceVersion": "1"}
+    rule = {"metadata": metadata, "spec": {"groups": [{"name": "g", "rules": [{"alert": "A", "expr": "1"}]}]}}
+
+    async def listed_or_watched(request: web.Request) -> web.StreamResponse:
+        if "watch" not in request.query:
+            return web.json_response({"metadata": {"resourceVersion": "1"}, "items": [rule]})
+        stream = web.StreamResponse()
+        await stream.prepare(request)
+        await asyncio.Event().wait()
+        return stream
+
+    application = web.Application()
+    application.router.add_get(COLLECTION, listed_or_watched)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, host, 6443, ssl_context=tls).start()
+    yield f"https://{host}:6443", issuer
+    await runner.cleanup()
+
+
+@pytest.fixture
+def prepared(site: Site, tmp_path: Path, api_server: tuple[str, Issuer]) -> Monitoring:
+    url, issuer = api_server
     return prepare(
         tmp_path / "monitoring",
         host=site.network.loopback(Network.PROMETHEUS),
-        api_server="https://127.0.0.1:1",
-        issuer=Issuer.make("test"),
+        api_server=url,
+        issuer=issuer,
     )
 
 
@@ -89,6 +121,11 @@ async def test_who_is_told_can_be_asked_by_the_credentials_made_outside(prepared
             assert not refused.ok
     url = f"{prepared.receivers.pagerduty}/notifications"
     await until(lambda found: {each["receiver"] for each in found} == {"slack", "pagerduty"}, url)
+
+
+@pytest.mark.usefixtures("program")
+async def test_rules_that_the_cluster_declares_are_in_use(prepared: Monitoring) -> None:
+    await until(lambda found: alerts(found) == ["A"], f"{prepared.prometheus}/api/v1/rules")
 
 
 async def test_asked_to_end_it_leaves_nothing_running(program: Process) -> None:
