@@ -21,6 +21,7 @@ from faults.cluster import scale
 from steps import prometheus
 from steps.definitions import definition, keep, well_formed
 from steps.focus import Focus
+from steps.mounting import until_mounted
 from steps.operator import API
 from steps.system import System
 
@@ -118,17 +119,22 @@ def older_than_allowed(system: System, focus: Focus) -> Iterator[None]:
 
 
 @contextmanager
-def certificate_about_to_end(system: System, focus: Focus) -> Iterator[None]:
-    """Have a certificate of the operator's webhook that ends in days, and nobody who renews it."""
+def certificate_about_to_end(system: System, focus: Focus) -> Iterator[float]:
+    """Have a certificate of the operator's webhook that ends in days, and nobody who renews it.
+
+    Yields:
+        Since when the webhook shows it, in seconds since the epoch.
+    """
     manifest = focus.on("apps/v1", "Deployment", _CERTIFICATES, _NAMESPACE)
     path = f"/api/v1/namespaces/{_NAMESPACE}/secrets/{_WEBHOOK}"
     scale(system.cluster, _NAMESPACE, _CERTIFICATES, 0)
     before: Mapping[str, str] = system.cluster.call("GET", path)["data"]
     try:
         _merge(system, path, {"data": _ending(before, datetime.now(UTC) + _LEFT)})
-        yield
+        yield _until_shown(system, ending=True)
     finally:
         _merge(system, path, {"data": dict(before)})
+        _until_shown(system, ending=False)
         scale(system.cluster, _NAMESPACE, _CERTIFICATES, 1)
         eventually(
             lambda: not_rolled_out(system.cluster.get(manifest)),
@@ -136,6 +142,18 @@ def certificate_about_to_end(system: System, focus: Focus) -> Iterator[None]:
             deadline=_SECONDS,
             remedy="Look at its pods.",
         )
+
+
+def _until_shown(system: System, *, ending: bool) -> float:
+    """Wait until the webhook shows the certificate that is about to end, or the other one again."""
+
+    def missing() -> str | None:
+        found = prometheus.query(system, "mita_secret_webhook_certificate_end_timestamp_seconds - time()")
+        shown = [seconds <= _LEFT.total_seconds() for _, seconds in found]
+        return None if shown == [ending] else "the webhook shows the other certificate"
+
+    label = "app.kubernetes.io/name=external-secrets-webhook"
+    return until_mounted(system, _NAMESPACE, label, missing, subject="the webhook's certificate")
 
 
 def _merge(system: System, path: str, change: Mapping[str, object]) -> None:

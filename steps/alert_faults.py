@@ -13,14 +13,17 @@ from pydantic import SecretStr
 from deployer.eventually import eventually
 from deployer.kinds.releases import not_rolled_out
 from faults.cluster import scale
+from steps import prometheus
 from steps.age_faults import certificate_about_to_end, older_than_allowed, synchronised_long_ago
 from steps.definitions import definition, keep, well_formed
 from steps.focus import Focus
+from steps.mounting import until_mounted
 from steps.rights import assume, scratch_role
 from steps.synchronisation import synchronise
 from steps.system import System
 
 _OPERATORS_NAMESPACE = "external-secrets-system"
+_APPLICATION = "mita-production"
 _DATABASE = "database/primary"
 _APPLICATION_KEY = "app/secret-key"
 
@@ -100,9 +103,13 @@ def rotation_left_pending(system: System, focus: Focus) -> Iterator[None]:  # no
 
 
 @contextmanager
-def credential_that_does_not_work(system: System, focus: Focus) -> Iterator[None]:
-    """Store a password that PostgreSQL does not take."""
-    focus.on("apps/v1", "Deployment", "mita-production", system.desired.namespace)
+def credential_that_does_not_work(system: System, focus: Focus) -> Iterator[float]:
+    """Store a password that PostgreSQL does not take.
+
+    Yields:
+        Since when a pod of the application has it, in seconds since the epoch.
+    """
+    focus.on("apps/v1", "Deployment", _APPLICATION, system.desired.namespace)
     manager, name = system.aws("secretsmanager"), system.full_name(_DATABASE)
     before: str = manager.get_secret_value(SecretId=name)["SecretString"]
     fields = json.loads(before)
@@ -118,10 +125,22 @@ def credential_that_does_not_work(system: System, focus: Focus) -> Iterator[None
     manager.put_secret_value(SecretId=name, SecretString=json.dumps(fields))
     try:
         synchronise(system)
-        yield
+        yield _until_refused(system, refused=True)
     finally:
         manager.put_secret_value(SecretId=name, SecretString=before)
         synchronise(system)
+        _until_refused(system, refused=False)
+
+
+def _until_refused(system: System, *, refused: bool) -> float:
+    """Wait until a pod of the application, or none any more, has a credential that is refused."""
+
+    def missing() -> str | None:
+        found = prometheus.query(system, 'max(mita_credential_pending{kind="database"})')
+        return None if [bool(value) for _, value in found] == [refused] else "pods have not taken it up"
+
+    namespace = system.desired.namespace
+    return until_mounted(system, namespace, f"app={_APPLICATION}", missing, subject="the database's password")
 
 
 @contextmanager
