@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from deployer.errors import ConfigurationError
 StepKind = Literal["given", "when", "then"]
 _KINDS: Mapping[str, StepKind] = {"Context": "given", "Action": "when", "Outcome": "then"}
 _PARAMETER = re.compile(r"<(.+?)>")
+NEEDS = "needs-"
+"""What a tag opens with that asks for a capability of the environment."""
 
 
 class CataloguedStep(BaseModel):
@@ -68,6 +70,12 @@ class CataloguedScenario(BaseModel):
             yield from self.examples
         else:
             yield {}
+
+    def needing(self, tags: Iterable[str]) -> CataloguedScenario:
+        """Return the scenario with only those needs that are among the tags of one of its examples."""
+        own = {*tags}
+        kept = tuple(tag for tag in self.tags if tag in own or not tag.startswith(NEEDS))
+        return self.model_copy(update={"tags": kept})
 
     def steps_of(self, example: Mapping[str, str]) -> tuple[CataloguedStep, ...]:
         """Return the steps with an example filled in."""

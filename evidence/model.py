@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployer.errors import ConfigurationError
-from evidence.catalogue import CataloguedFeature, CataloguedScenario
+from evidence.catalogue import NEEDS, CataloguedFeature, CataloguedScenario
 from evidence.criteria import Criterion
 from evidence.observation import Observed
 from evidence.surroundings import Comparison, Panel, Score
@@ -118,6 +118,11 @@ class ScenarioResult(_Record):
         """What tells this run of a scenario from every other."""
         return scenario_key(self.file, self.title, self.example)
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The capabilities that its tags ask for."""
+        return frozenset(tag.removeprefix(NEEDS) for tag in self.tags if tag.startswith(NEEDS))
+
 
 def scenario_key(file: str, title: str, example: dict[str, str]) -> ScenarioKey:
     """Return what tells one run of a scenario from every other."""
@@ -169,6 +174,7 @@ class Run(_Record):
 
     Attributes:
         environment: Name of the environment.
+        capabilities: What the environment can show, by name; None in results from before it was recorded.
         started: When the run began.
         finished: When it ended; None while it runs, and for ever when it was killed.
         selection: How the scenarios were chosen, when not all of them were asked for.
@@ -188,6 +194,7 @@ class Run(_Record):
     """
 
     environment: str
+    capabilities: tuple[str, ...] | None = None
     started: datetime
     finished: datetime | None = None
     selection: str = ""
@@ -209,6 +216,10 @@ class Run(_Record):
     def seconds(self) -> float | None:
         """How long it took; None while it runs, and for ever when it was killed."""
         return (self.finished - self.started).total_seconds() if self.finished else None
+
+    def lacks(self, scenario: ScenarioResult) -> frozenset[str]:
+        """Return what a scenario needs and the environment is known not to have."""
+        return frozenset() if self.capabilities is None else scenario.needs - {*self.capabilities}
 
 
 def save_run(run: Run, directory: Path) -> Path:

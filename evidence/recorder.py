@@ -67,6 +67,7 @@ class Recorder:
         *,
         directory: Path,
         environment: str,
+        capabilities: Iterable[str],
         features: Iterable[CataloguedFeature],
         criteria: Iterable[Criterion],
         features_directory: Path,
@@ -84,6 +85,7 @@ class Recorder:
         self._features_directory = features_directory
         self._run = Run(
             environment=environment,
+            capabilities=tuple(sorted(map(str, capabilities))),
             started=datetime.now(UTC),
             features=tuple(features),
             criteria=tuple(criteria),
@@ -297,7 +299,8 @@ class Recorder:
         file = Path(template.feature.filename).relative_to(self._features_directory).as_posix()
         callspec = getattr(item, "callspec", None)
         example = dict(callspec.params.get("_pytest_bdd_example", {})) if callspec is not None else {}
-        return ScenarioLog(file, self._scenarios[file, template.name], example)
+        scenario = self._scenarios[file, template.name].needing(mark.name for mark in item.iter_markers())
+        return ScenarioLog(file, scenario, example)
 
     def _redacted(self, result: ScenarioResult) -> ScenarioResult:
         return ScenarioResult.model_validate(redact_strings(result.model_dump(), self.redactor.redact))

@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     recorder = Recorder(
         directory=_report_directory(config, environment.name),
         environment=environment.name,
+        capabilities=environment.capabilities,
         features=read_features(DIRECTORY),
         criteria=criteria,
         features_directory=DIRECTORY,

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from environments.protocol import Capability
+from evidence.catalogue import NEEDS
 from evidence.criteria import Criterion
 
 DIRECTORY = Path(__file__).parent
 CRITERIA_FILE = DIRECTORY / "criteria.toml"
 PRODUCTION_SMOKE = "production-smoke"
 CHAOS = "chaos"
-NEEDS = "needs-"
 CRITERION_TAG = re.compile(r"[A-Z]\d+(\.\d+)?")
 
 

@@ -32,6 +32,7 @@ def pytest_configure(config):
         environment="made-up",
         features=read_features(here),
         criteria=load_criteria(here / "criteria.toml"),
+        capabilities={"rotation", "monitoring"},
         features_directory=here,
     )
     recorder.redactor.register("the password", "s3cr3t-value")
@@ -255,6 +256,25 @@ def test_what_the_environment_lacks_is_no_gap_but_another_skip_is(pytester: pyte
     assert (lazy.status, lazy.reason) == (Status.SKIPPED, "not today")
     assert [step.status for step in lazy.steps] == [Status.PASSED, Status.SKIPPED]
     assert assess(run).verdict is Verdict.INCOMPLETE
+
+
+def test_a_run_keeps_what_its_environment_can_show(pytester: pytest.Pytester) -> None:
+    run, _ = recorded(pytester, "Scenario: Fine\nThen it holds")
+
+    assert run.capabilities == ("monitoring", "rotation")
+
+
+def test_an_example_needs_what_its_own_table_asks_for(pytester: pytest.Pytester) -> None:
+    run, _ = recorded(
+        pytester,
+        '@P1.1\nScenario Outline: Keys\nThen "<key>" is good\n'
+        "Examples:\n| key |\n| plain |\n@needs-magic\nExamples:\n| key |\n| magic |",
+    )
+
+    assert [(each.example["key"], each.status, each.tags) for each in run.scenarios] == [
+        ("plain", Status.PASSED, ("P1.1",)),
+        ("magic", Status.NOT_EXERCISED, ("P1.1", "needs-magic")),
+    ]
 
 
 def test_each_example_of_an_outline_is_a_result_of_its_own(pytester: pytest.Pytester) -> None:

@@ -79,7 +79,7 @@ class FakeSession(FeatureSession):
 def pytest_configure(config):
     recorder = Recorder(
         directory=HERE.parent / "report", environment="made-up", features=read_features(HERE), criteria=(),
-        features_directory=HERE,
+        capabilities=MadeUp.capabilities, features_directory=HERE,
     )
     config.addinivalue_line("markers", "needs-changes-allowed: x")
     config.addinivalue_line("markers", "needs-grafana: x")
