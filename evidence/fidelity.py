@@ -2,98 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Self
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict
 
 from deployer.errors import ConfigurationError
-from evidence.ledger import Hop
+from evidence.explanations import Explanation
+from evidence.ledger import Hop, HopFigures, LedgerTable
 from evidence.model import Run, ScenarioKey, ScenarioResult, Status
 from evidence.report import caption
-
-_NEEDS = "needs-"
-_FORM = "[[explanations]] tables with scenario or capability, environment, owner and reason"
-
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Owner(StrEnum):
-    """Whose a difference is."""
-
-    ENVIRONMENT = "environment"  # it cannot be had there
-    EMBEDDED_NODE = "embedded-node"  # pods are processes there
-    KUBELET = "kubelet"
-    SERVICE = "service"  # another version or make of a server
-    OPEN = "open"  # not done yet
-
-
-class Explanation(BaseModel):
-    """Why scenarios end otherwise in an environment.
-
-    Attributes:
-        environment: In which.
-        scenario: Title of the scenario, as its feature has it; every example is meant.
-        capability: Or the capability that the environment lacks: for all that are not exercised for it.
-        owner: Whose the difference is.
-        reason: In a sentence.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    environment: Text
-    scenario: Text | None = None
-    capability: Text | None = None
-    owner: Owner
-    reason: Text
-
-    @model_validator(mode="after")
-    def _one_subject(self) -> Self:
-        if (self.scenario is None) == (self.capability is None):
-            raise ValueError("either scenario or capability, not both and not none")
-        return self
-
-    @property
-    def subject(self) -> str:
-        """What it is about, in words."""
-        what = f"scenario {self.scenario!r}" if self.scenario else f"capability {self.capability}"
-        return f"{what} in {self.environment}"
-
-    def fits(self, environment: str, result: ScenarioResult) -> bool:
-        """Tell whether it explains how a scenario ended in an environment."""
-        if environment.partition(":")[0] != self.environment:
-            return False
-        if self.scenario is not None:
-            return result.title == self.scenario
-        return result.status is Status.NOT_EXERCISED and f"{_NEEDS}{self.capability}" in result.tags
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    explanations: tuple[Explanation, ...] = ()
-
-
-def read_explanations(file: Path) -> tuple[Explanation, ...]:
-    """Read a file of explanations.
-
-    Raises:
-        ConfigurationError: It cannot be read, or is not of their form.
-    """
-    try:
-        return _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).explanations
-    except (OSError, ValueError) as error:
-        told = error.errors()[0] if isinstance(error, ValidationError) else None
-        where = ", ".join(str(each) for each in told["loc"]) if told else ""
-        raise ConfigurationError(
-            str(file),
-            expected=_FORM,
-            seen=f"{where}: {told['msg']}" if told else str(error),
-            remedy="Mend the file; docs/fidelity.toml is an example.",
-        ) from error
 
 
 class Figure(BaseModel):
@@ -116,6 +34,20 @@ class Figure(BaseModel):
         """The second one's to the first one's."""
         one, other = self.values
         return other / one if one and other is not None else None
+
+
+class Propagation(BaseModel):
+    """The way of new values, over all rotations that promise the same bound.
+
+    Attributes:
+        bound: Seconds promised for the way end to end.
+        figures: Median and longest time of each hop.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    bound: float
+    figures: tuple[Figure, ...]
 
 
 class Row(BaseModel):
@@ -153,16 +85,21 @@ class Fidelity(BaseModel):
     Attributes:
         environments: The names of both.
         figures: What was measured.
+        propagation: The way of new values, for each bound that either run promises, the smallest first.
         rows: Every scenario; those that differ first.
         stale: Explanations that explain nothing any more.
+        unrecorded: Environments whose run left scenarios out and does not say what they can show, so that
+            no capability explains anything there.
     """
 
     model_config = ConfigDict(frozen=True)
 
     environments: tuple[str, str]
     figures: tuple[Figure, ...]
+    propagation: tuple[Propagation, ...]
     rows: tuple[Row, ...]
     stale: tuple[Explanation, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     @property
     def differing(self) -> tuple[Row, ...]:
@@ -176,38 +113,57 @@ class Fidelity(BaseModel):
 
 
 def compare_environments(one: Run, other: Run, explanations: Sequence[Explanation]) -> Fidelity:
-    """Set two runs of the same features side by side."""
+    """Set two runs of the same features side by side.
+
+    Raises:
+        ConfigurationError: They have no scenario in common.
+    """
+    runs = (one, other)
     results = ({each.key: each for each in one.scenarios}, {each.key: each for each in other.scenarios})
-    keys = dict.fromkeys((*results[0], *results[1]))
-    rows = [_row((one, other), (results[0].get(key), results[1].get(key)), key, explanations) for key in keys]
-    used = {row.explanation for row in rows}
-    kinds = {each.environment.partition(":")[0] for each in (one, other)}
+    if not results[0].keys() & results[1].keys():
+        raise ConfigurationError(
+            f"the runs in {one.environment} and {other.environment}",
+            expected="a scenario that is in both",
+            seen=f"none of {len(results[0])} and {len(results[1])}; nothing was compared",
+            remedy="Name two runs of the same features, both with results.",
+        )
+    rows: list[Row] = []
+    used: set[Explanation] = set()
+    for key in dict.fromkeys((*results[0], *results[1])):
+        row = _row(key, (results[0].get(key), results[1].get(key)))
+        fitting = () if row.same else tuple(_fitting(runs, row.results, explanations))
+        used.update(fitting)
+        narrowest = max(fitting, key=lambda each: each.narrowness, default=None)
+        rows.append(row.model_copy(update={"explanation": narrowest}))
+    kinds = {each.environment.partition(":")[0] for each in runs}
     return Fidelity(
         environments=(one.environment, other.environment),
         figures=tuple(_figures(one, other)),
+        propagation=tuple(_propagation(one, other)),
         rows=tuple(sorted(rows, key=lambda row: (row.same, row.explanation is not None))),
         stale=tuple(each for each in explanations if each.environment in kinds and each not in used),
+        unrecorded=tuple(each.environment for each in runs if _leaves_open_what_it_lacks(each)),
     )
 
 
-def _row(
+def _leaves_open_what_it_lacks(run: Run) -> bool:
+    return run.capabilities is None and any(each.status is Status.NOT_EXERCISED for each in run.scenarios)
+
+
+def _row(key: ScenarioKey, results: tuple[ScenarioResult | None, ScenarioResult | None]) -> Row:
+    known = next(each for each in results if each is not None)
+    return Row(scenario=caption(known), file=key[0], results=results)
+
+
+def _fitting(
     runs: tuple[Run, Run],
     results: tuple[ScenarioResult | None, ScenarioResult | None],
-    key: ScenarioKey,
     explanations: Sequence[Explanation],
-) -> Row:
-    known = next(each for each in results if each is not None)
-    row = Row(scenario=caption(known), file=key[0], results=results)
-    if row.same:
-        return row
-    fitting = (
-        each
-        for run, result in zip(runs, results, strict=True)
-        if result is not None and result.status is not Status.PASSED
-        for each in explanations
-        if each.fits(run.environment, result)
-    )
-    return row.model_copy(update={"explanation": next(fitting, None)})
+) -> Iterator[Explanation]:
+    """Yield what explains how a scenario did not pass in one of the runs."""
+    for run, result in zip(runs, results, strict=True):
+        if result is not None and result.status is not Status.PASSED:
+            yield from (each for each in explanations if each.fits(run, result))
 
 
 def _figures(one: Run, other: Run) -> Iterator[Figure]:
@@ -219,20 +175,35 @@ def _figures(one: Run, other: Run) -> Iterator[Figure]:
     ]
     for name, unit, measure in measures:
         yield Figure(name=name, unit=unit, values=(measure(one), measure(other)))
-    for hop in Hop:
-        (median, longest), (others_median, others_longest) = _hop(one, hop), _hop(other, hop)
-        yield Figure(name=f"{hop}, median", unit="s", values=(median, others_median))
-        yield Figure(name=f"{hop}, longest", unit="s", values=(longest, others_longest))
 
 
 def _ready_seconds(run: Run) -> float | None:
     return run.deployment.ready_seconds if run.deployment else None
 
 
-def _hop(run: Run, hop: Hop) -> tuple[float | None, float | None]:
-    """Return a hop's median and longest time among the rotations that the operator was told of."""
-    tables = [table for table in run.observed.ledger if table.bound is not None]
-    if not tables:
-        return None, None
-    told = min(tables, key=lambda table: table.bound or 0.0)
-    return next(((each.p50, each.max) for each in told.hops if each.hop is hop), (None, None))
+def _propagation(one: Run, other: Run) -> Iterator[Propagation]:
+    tables = (_by_bound(one), _by_bound(other))
+    for bound in sorted({*tables[0], *tables[1]}):
+        first, second = (_hops(each.get(bound)) for each in tables)
+        yield Propagation(bound=bound, figures=tuple(_way(first, second)))
+
+
+def _by_bound(run: Run) -> dict[float, LedgerTable]:
+    return {table.bound: table for table in run.observed.ledger if table.bound is not None}
+
+
+def _hops(table: LedgerTable | None) -> dict[Hop, HopFigures]:
+    return {each.hop: each for each in table.hops} if table else {}
+
+
+def _way(one: Mapping[Hop, HopFigures], other: Mapping[Hop, HopFigures]) -> Iterator[Figure]:
+    measures: list[tuple[str, Callable[[HopFigures], float | None]]] = [
+        ("median", lambda seen: seen.p50),
+        ("longest", lambda seen: seen.max),
+    ]
+    for hop, (name, measure) in itertools.product(Hop, measures):
+        values = (
+            measure(one[hop]) if hop in one else None,
+            measure(other[hop]) if hop in other else None,
+        )
+        yield Figure(name=f"{hop}, {name}", unit="s", values=values)

@@ -25,5 +25,7 @@ def in_words(found: Fidelity) -> Iterator[str]:
     )
     for row in found.unexplained:
         yield f"  not explained: {row.scenario} ({one}: {row.ends[0]}, {other}: {row.ends[1]})"
+    for environment in found.unrecorded:
+        yield f"  The run does not say what {environment} can show, so no capability explains: make it anew."
     for each in found.stale:
         yield f"  explains nothing any more: {each.subject}"

@@ -8,7 +8,8 @@ import click
 
 from deployer.errors import ConfigurationError, RefusedError
 from evidence.assessment import Verdict, assess
-from evidence.fidelity import compare_environments, read_explanations
+from evidence.explanations import read_explanations
+from evidence.fidelity import compare_environments
 from evidence.fidelity_report import in_words, write_fidelity
 from evidence.forms import write_forms
 from evidence.manifest import MANIFEST_FILE, load_manifest, require_unchanged, seal, verify
@@ -108,13 +109,14 @@ def verify_run(run: Path) -> None:
 def compare(context: click.Context, runs: tuple[Path, ...], explanations: Path, file: Path) -> None:
     """Set two runs side by side, the latest whole ones in embedded and in kind unless named.
 
-    Exits with 1 when a scenario ended otherwise and nobody has explained it.
+    Exits with 1 when a scenario ended otherwise and nobody has explained it, or when there is none in both.
     """
     if len(runs) not in (0, 2):
         raise click.UsageError("name both runs, or none")
     one, other = runs or (_latest_whole("embedded"), _latest_whole("kind"))
     known = read_explanations(explanations)
     for each in (one, other):
+        _require_outside(each, file)
         require_unchanged(each.resolve())
     found = compare_environments(load_run(one), load_run(other), known)
     write_fidelity(found, file)
@@ -122,6 +124,22 @@ def compare(context: click.Context, runs: tuple[Path, ...], explanations: Path, 
         click.echo(line)
     click.echo(f"Side by side: {file}")
     context.exit(1 if found.unexplained else 0)
+
+
+def _require_outside(run: Path, file: Path) -> None:
+    """Let pass a file that would not be written among those of a run.
+
+    Raises:
+        RefusedError: It would.
+    """
+    place = file.parent.resolve() / file.name  # a link is replaced where it is, not where it leads
+    if place.is_relative_to(run.resolve()):
+        raise RefusedError(
+            f"--to {file}",
+            expected="a file outside both runs",
+            seen=f"a place in {run}, whose files stay as the run left them",
+            remedy="Name another place, or leave --to out.",
+        )
 
 
 def _latest_whole(environment: str) -> Path:

@@ -135,6 +135,47 @@ def test_report_compare_refuses_a_run_that_was_touched(mita: Mita, tmp_path: Pat
     assert not (tmp_path / "fidelity.html").exists()
 
 
+def test_report_compare_of_runs_with_nothing_in_common_says_that_nothing_was_compared(
+    mita: Mita, tmp_path: Path
+) -> None:
+    places = _saved(tmp_path / "one", Status.PASSED), _saved(tmp_path / "other")
+
+    done = mita("report", "compare", *map(str, places), "--to", str(tmp_path / "fidelity.html"))
+
+    assert done.returncode == 1
+    assert "nothing was compared" in done.stderr
+    assert failure_labels(done.stderr) == ["failed", "expected", "seen", "to do"]
+    assert not (tmp_path / "fidelity.html").exists()
+
+
+@pytest.mark.parametrize("place", ["one/fidelity.html", "other/deep/fidelity.html", "latest/report.html"])
+def test_report_compare_adds_nothing_to_a_run(mita: Mita, tmp_path: Path, place: str) -> None:
+    runs = _beside(mita, tmp_path, Status.PASSED, Status.PASSED)
+    (tmp_path / "latest").symlink_to("other")
+    before = (tmp_path / "other" / "report.html").read_bytes()
+
+    done = mita("report", "compare", *map(str, runs), "--to", str(tmp_path / place))
+
+    assert done.returncode == 1
+    assert failure_labels(done.stderr) == ["failed", "expected", "seen", "to do"]
+    assert "--to" in done.stderr
+    assert [mita("report", "verify", str(each)).returncode for each in runs] == [0, 0]
+    assert (tmp_path / "other" / "report.html").read_bytes() == before
+
+
+def test_report_compare_adds_nothing_to_a_run_by_a_link_that_leads_out_of_it(
+    mita: Mita, tmp_path: Path
+) -> None:
+    one, other = _saved(tmp_path / "one", Status.PASSED), _saved(tmp_path / "other", Status.PASSED)
+    (other / "out.html").symlink_to(tmp_path / "elsewhere.html")
+    mita("report", str(other))
+
+    done = mita("report", "compare", str(one), str(other), "--to", str(other / "out.html"))
+
+    assert done.returncode == 1
+    assert (other / "out.html").is_symlink()
+
+
 def test_report_is_not_written_anew_over_results_that_were_touched(mita: Mita, tmp_path: Path) -> None:
     directory = _saved(tmp_path / "run", Status.FAILED)
     mita("report", str(directory))
