@@ -1,9 +1,8 @@
-"""Tests that need Docker run only where they are asked for; a cluster made of our own images for them."""
+"""A cluster made of our own images, for the tests that need Docker."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,18 +19,6 @@ from tests.kind.cluster import Cluster
 from tests.toolchain.conftest import go_caches, pinned, proxy
 
 __all__ = ["go_caches", "pinned", "proxy"]
-
-_MARKER = "docker"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs Docker unless the marker is named: `pytest tests -m docker`."""
-    if re.search(rf"\b{_MARKER}\b", config.option.markexpr):
-        return
-    left_out = [item for item in items if item.get_closest_marker(_MARKER)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")
