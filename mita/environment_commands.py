@@ -11,6 +11,7 @@ import click
 
 from environments.managed import State
 from mita.console import progress
+from mita.interruption import ended_in_order
 from mita.options import attached, environment_options, managed
 
 _NOT_RUNNING = 3
@@ -34,7 +35,7 @@ def up(environment: str, config: Path | None) -> None:
     """Start an environment and leave it running."""
     place = managed(environment, config)
     began = time.monotonic()
-    with progress() as show:
+    with ended_in_order(), progress() as show:
         if place.attach():
             click.echo(f"{place.name} runs already.")
             return

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 import click
 from pydantic import SecretStr
@@ -30,6 +29,7 @@ from evidence.recorder import JUNIT_FILE
 from evidence.redaction import SHORTEST, Redactor
 from evidence.report import new_directory, point_latest
 from mita.console import progress
+from mita.interruption import ended_in_order
 from mita.options import environment_options
 from mita.report_commands import REPORTS, code, tell
 from steps.deploying import COLLECTED, DEPLOYMENT_FILE, deploy, may_be_deployed
@@ -87,7 +87,7 @@ def accept(
     directory = new_directory(reports.resolve(), place.name.replace(":", "-"), datetime.now(UTC))
     point_latest(directory)
     known = Redactor()
-    with _ended_by_signals(), ExitStack() as undo:
+    with ended_in_order(), ExitStack() as undo:
         try:
             with progress() as show:
                 with _stage(show, "environment"):
@@ -190,17 +190,3 @@ def _run_features(place: Environment, directory: Path, config: Path | None, mark
             seen=f"none; pytest ended with {code}",
             remedy="Read what pytest wrote above.",
         )
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """End by SIGTERM, as CI systems send it, in the same orderly way as by Ctrl-C."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

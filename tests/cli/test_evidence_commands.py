@@ -206,6 +206,7 @@ def test_accept_that_is_interrupted_leaves_no_environment_behind(
     try:
         host = _when_there_is_a_host(mita, process)
         process.send_signal(number)
+        process.send_signal(signal.SIGINT)  # as tox does, which passes on what the terminal sent to both
         _, errors = process.communicate(timeout=_PATIENCE)
     finally:
         process.kill()
