@@ -28,6 +28,7 @@ from environments.embedded.locations import cache_directory
 from environments.embedded.toolchain import Toolchain
 from environments.kind.access import AWS_CREDENTIALS_FILE, Access, home, remove_home
 from environments.kind.cluster import AUDIT_LOG, KUBECONFIG, MOUNTED, KindCluster, cluster_name
+from environments.kind.containers import Containers
 from environments.kind.creation import CLUSTER, ETCD, ETCD_PORT, make
 from environments.kind.deployment import NODE_PORT, handed_over
 from environments.kind.disruption import Disruptions
@@ -111,7 +112,11 @@ class KindEnvironment:
             self._clear(engine)
             try:
                 self._access = make(
-                    self._cluster(engine), self._servers(engine), images, home(self.instance), progress
+                    self._cluster(engine),
+                    Servers(self._containers(engine), home(self.instance)),
+                    images,
+                    home(self.instance),
+                    progress,
                 )
             except BaseException:
                 self._clear(engine)
@@ -175,7 +180,7 @@ class KindEnvironment:
         engine = find_engine()
         progress(Step(self.name, "progress", "removing its containers"))
         with self._alone():
-            there = self._servers(engine).containers() or home(self.instance).exists()
+            there = self._containers(engine).all() or home(self.instance).exists()
             self._clear(engine)
         return bool(there)
 
@@ -322,7 +327,7 @@ class KindEnvironment:
             MitaError: Docker does not answer.
         """
         engine = find_engine()
-        containers = (*self._servers(engine).containers(), *self._cluster(engine).nodes)
+        containers = (*self._containers(engine).all(), *self._cluster(engine).nodes)
         return memory_of(containers)
 
     def stored_state(self) -> bytes:
@@ -348,7 +353,7 @@ class KindEnvironment:
         into.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(MitaError):
             engine = find_engine()
-            for container in self._servers(engine).containers():
+            for container in self._containers(engine).all():
                 (into / f"{container.name}.log").write_bytes(container.logs(tail=2000))
             self._cluster(engine).collect(into / "kind")
         for log in (self._audit_log, home(self.instance) / TRAIL):
@@ -372,7 +377,7 @@ class KindEnvironment:
 
     def _clear(self, engine: Engine) -> None:
         """Remove what is ours: a cluster only where our network tells that we made it."""
-        self._servers(engine).remove()
+        self._containers(engine).remove()
         cluster = self._cluster(engine)
         if cluster.is_ours:
             cluster.delete()
@@ -382,5 +387,5 @@ class KindEnvironment:
         kind = Toolchain(cache_directory(), PROGRAMS).ensure(silent, ["kind"])["kind"]
         return KindCluster(engine, kind, self.instance, home(self.instance))
 
-    def _servers(self, engine: Engine) -> Servers:
-        return Servers(engine, self.instance, cluster_name(self.instance), home(self.instance))
+    def _containers(self, engine: Engine) -> Containers:
+        return Containers(engine, self.instance, cluster_name(self.instance))

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import redis
 import urllib3
 from pydantic import SecretStr
-from testcontainers.core.config import testcontainers_config
-from testcontainers.core.container import DockerContainer
 
 from deployer.connections import ServerLogin
-from deployer.eventually import eventually
 from deployer.files import replace_atomically
 from deployer.servers import cache_client, connect_database
 from environments.certificates import Issuer, pem, subject
@@ -27,12 +22,8 @@ from environments.embedded.aws.localstack import ACCOUNT, FAULTS, REGION, SERVIC
 from environments.embedded.aws.plugins.mita_localstack import settings
 from environments.embedded.aws.plugins.mita_localstack.access_keys import new_access_key, new_secret_key
 from environments.embedded.databases.valkey import ADMINISTRATOR, users
-from environments.kind.cluster import LABEL
-from environments.kind.engine import Engine
+from environments.kind.containers import Containers
 from environments.kind.monitoring import Monitoring
-
-# What a killed run leaves is found by its label; a watchman in a container of its own is not needed.
-testcontainers_config.ryuk_disabled = True
 
 CLUSTER_FILE = "localstack/cluster.json"
 """In the environment's directory: the cluster, as LocalStack's plug-ins read it."""
@@ -41,7 +32,6 @@ _AWS_PORT, _DATABASE_PORT, _CACHE_PORT = 4566, 5432, 6379
 _MONITORING = "monitoring"
 _DATABASE, _SUPERUSER = "mita", "postgres"
 _CHECK_SECONDS = 5
-_START_SECONDS = 120.0
 _GIVEN = "/run/mita"
 """Where PostgreSQL's container sees its password and certificate."""
 # What is lost when the machine stops is gone with the environment anyway.
@@ -54,28 +44,13 @@ class Servers:
     """The servers of one environment.
 
     Args:
-        engine: Where they run.
-        instance: Of the environment.
-        network: That they share with the cluster.
+        containers: Where each runs.
         home: The environment's directory.
     """
 
-    def __init__(self, engine: Engine, instance: str, network: str, home: Path) -> None:
-        self._engine = engine
-        self._instance = instance
-        self._network = network
+    def __init__(self, containers: Containers, home: Path) -> None:
+        self._containers = containers
         self._home = home
-
-    def containers(self) -> list[Any]:
-        """Return the containers, those that have ended included."""
-        label = f"{LABEL}={self._instance}"
-        found: list[Any] = self._engine.client.containers.list(all=True, filters={"label": label})
-        return found
-
-    def remove(self) -> None:
-        """Remove them with all that they keep."""
-        for container in self.containers():
-            container.remove(force=True, v=True)
 
     def start_aws(self, image: str) -> AwsEndpoint:
         """Start LocalStack, whose audit trail and fault socket lie in the environment's directory.
@@ -99,7 +74,7 @@ class Servers:
         file = directory / "settings.json"
         file.touch(0o600)
         file.write_text(given.model_dump_json())
-        host = self._start(
+        host = self._containers.start(
             "localstack",
             image,
             # It hands out URLs, and has to know its own address for that.
@@ -117,7 +92,7 @@ class Servers:
         )
         url = f"http://{host}:{_AWS_PORT}"
 
-        self._await("localstack", lambda: _unready(f"{url}/_localstack/health"))
+        self._containers.wait("localstack", lambda: _unready(f"{url}/_localstack/health"))
         return AwsEndpoint(url, REGION, key, secret)
 
     def start_database(self, image: str, issuer: Issuer) -> Login:
@@ -136,7 +111,7 @@ class Servers:
         file.write_text(password)
         file.chmod(0o644)  # for the server's own user; the directory above is closed to others
         options = [word for each in (*_DATABASE_SETTINGS, *_DATABASE_SECRECY) for word in ("-c", each)]
-        host = self._start(
+        host = self._containers.start(
             "postgresql",
             image,
             command=options,
@@ -164,7 +139,7 @@ class Servers:
                 return f"{host}:{_DATABASE_PORT} does not take the superuser's login: {type(error).__name__}"
             return None
 
-        self._await("postgresql", refused)
+        self._containers.wait("postgresql", refused)
         file.unlink()
         return login
 
@@ -189,7 +164,7 @@ class Servers:
             # What it would keep of commands may hold the passwords that they set.
             "slowlog-log-slower-than -1\n"
         )
-        host = self._start(
+        host = self._containers.start(
             "redis",
             image,
             entrypoint=["sh", "-c"],
@@ -213,7 +188,7 @@ class Servers:
                 return f"{host}:{_CACHE_PORT} does not take the administrator's login: {type(error).__name__}"
             return None
 
-        self._await("redis", refused)
+        self._containers.wait("redis", refused)
         return login
 
     def start_monitoring(self, image: str, monitoring: Monitoring, node: str) -> None:
@@ -227,84 +202,21 @@ class Servers:
         Raises:
             NotReadyError: Prometheus or Alertmanager does not answer.
         """
-        self._run(
+        self._containers.start(
             _MONITORING,
             image,
             command=["--host", monitoring.host, str(monitoring.directory)],
             user=f"{os.getuid()}:{os.getgid()}",
             mounted=[(monitoring.directory, str(monitoring.directory), "rw")],
-            network_mode=f"container:{node}",
+            beside=node,
         )
         for url in (monitoring.prometheus, monitoring.alertmanager):
-            self._await(_MONITORING, partial(_unready, f"{url}/-/ready"))
-
-    # ---- how
+            self._containers.wait(_MONITORING, partial(_unready, f"{url}/-/ready"))
 
     def _directory(self, name: str) -> Path:
         directory = self._home / name
         directory.mkdir()
         return directory
-
-    def _start(
-        self,
-        name: str,
-        image: str,
-        *,
-        command: list[str] | None = None,
-        environment: Mapping[str, str] | None = None,
-        mounted: Sequence[tuple[Path, str, str]] = (),
-        **options: object,
-    ) -> str:
-        """Start a container on the network, and return its address."""
-        running = self._run(
-            name,
-            image,
-            command=command,
-            environment=environment,
-            mounted=mounted,
-            network=self._network,
-            **options,
-        )
-        return str(running.attrs["NetworkSettings"]["Networks"][self._network]["IPAddress"])
-
-    def _run(
-        self,
-        name: str,
-        image: str,
-        *,
-        command: list[str] | None = None,
-        environment: Mapping[str, str] | None = None,
-        mounted: Sequence[tuple[Path, str, str]] = (),
-        **options: object,
-    ) -> Any:  # noqa: ANN401  the client's containers have no types
-        container = DockerContainer(
-            image,
-            name=f"{self._network}-{name}",
-            command=command,  # type: ignore[arg-type]  # it is handed to Docker, which takes a list
-            env=dict(environment or {}),
-            volumes=[(str(source), target, mode) for source, target, mode in mounted],
-        ).with_kwargs(labels={LABEL: self._instance}, **options)
-        running: Any = container.start().get_wrapped_container()
-        running.reload()
-        return running
-
-    def _await(self, name: str, missing: Callable[[], str | None]) -> None:
-        container = self._engine.client.containers.get(f"{self._network}-{name}")
-
-        def ended_or_missing() -> str | None:
-            container.reload()
-            if container.status != "running":
-                return (
-                    f"its container is {container.status}: {container.logs(tail=5).decode(errors='replace')}"
-                )
-            return missing()
-
-        eventually(
-            ended_or_missing,
-            subject=f"{name} in its container",
-            deadline=_START_SECONDS,
-            remedy=f"Read its log: docker logs {self._network}-{name}.",
-        )
 
 
 def _unready(url: str) -> str | None:

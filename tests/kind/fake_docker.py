@@ -22,6 +22,9 @@ class Thing:
     def remove(self, **_options: object) -> None:
         self.removed = True
 
+    def reload(self) -> None:
+        """Nothing changes but by the test."""
+
     def logs(self, **_options: object) -> bytes:
         return b"said\n"
 
@@ -47,6 +50,9 @@ class Things:
             and (names is None or each.name in names)
             and (not key or each.labels.get(key) == value)
         ]
+
+    def get(self, name: str) -> Thing:
+        return next(each for each in self.held if each.name == name)
 
 
 @dataclass
