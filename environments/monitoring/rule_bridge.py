@@ -94,7 +94,12 @@ class RuleBridge:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
-        _, errors = await checking.communicate()
+        try:
+            _, errors = await checking.communicate()
+        finally:
+            if checking.returncode is None:  # cancelled meanwhile
+                checking.kill()
+                await checking.wait()
         if checking.returncode == 0:
             return None
         return errors.decode(errors="replace").replace(str(file), "the rules").strip()

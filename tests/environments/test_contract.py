@@ -61,9 +61,10 @@ def place(name: str) -> Iterator[Managed]:
     made = create(name)
     assert isinstance(made, Managed)
     assert not made.attach(), "a run that was killed has left it: mita down"
+    others = _run_ids()  # of environments of other tests
     made.start(_tell)
     directory = made.kubeconfig.parent
-    run = _run_ids()
+    run = _run_ids() - others
     try:
         yield made
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
+import psutil
 import pytest
 
 from environments.embedded.monitoring import start_alertmanager, start_prometheus
@@ -136,3 +137,23 @@ async def test_rules_that_promtool_refuses_leave_the_others_and_an_event(
     (event,) = declared.events
     assert (event["involvedObject"]["name"], event["reason"]) == ("Bad", "InvalidRules")
     assert "rate(" in event["message"] or "parse error" in event["message"]
+
+
+async def test_a_bridge_that_is_stopped_while_rules_are_checked_leaves_no_checker(
+    site: Site, prometheus: str, tmp_path: Path
+) -> None:
+    began = tmp_path / "began"
+    slow = tmp_path / "promtool"
+    slow.write_text(f"#!/bin/sh\necho $$ >{began}\nexec sleep 60\n")
+    slow.chmod(0o755)
+    api = Declared()
+    rules = site.run.directory(*RULES.split("/"))
+    bridge = RuleBridge(cast("Api", api), promtool=slow, rules=rules, prometheus=prometheus)
+    bridge.start()
+    api.declare("Never", "vector(1)")
+    end = time.monotonic() + 20
+    while not (began.exists() and began.read_text().strip()):
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
+    await bridge.stop()
+    assert not psutil.pid_exists(int(began.read_text()))
