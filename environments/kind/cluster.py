@@ -12,7 +12,7 @@ from typing import Any
 import docker.errors
 import yaml
 
-from deployer.errors import NotReadyError, RefusedError
+from deployer.errors import ConfigurationError, NotReadyError, RefusedError
 from deployer.files import replace_atomically
 from environments.embedded.control_plane.configuration import CONTEXT, audit_policy, encryption
 from environments.kind.engine import Engine
@@ -20,6 +20,8 @@ from environments.kind.engine import Engine
 CONFIGURATION = Path(__file__).with_name("cluster.yaml")
 PORT = 6443
 LABEL = "mita.environment"
+WORKERS = "MITA_KIND_WORKERS"
+"""The variable that says how many workers a new cluster has."""
 KUBECONFIG = "kubeconfig"
 """In the environment's directory."""
 MOUNTED = "mounted"
@@ -31,12 +33,36 @@ _MOUNTED = "/mita"
 _MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 _OWN_ISSUER = "https://kubernetes.default.svc.cluster.local"
 _FEW_PROCESSORS = 4
+_MOST_WORKERS = 8
 _READY = "180s"
 
 
 def cluster_name(instance: str) -> str:
     """Return the name of an environment's cluster, and of its network."""
     return f"mita-{instance}"
+
+
+def workers(processors: int) -> int:
+    """Return how many workers a cluster has besides its control plane: as `WORKERS` says, or as it needs.
+
+    Args:
+        processors: Of the machine.
+
+    Raises:
+        ConfigurationError: The variable is not a small number.
+    """
+    asked = os.environ.get(WORKERS)
+    if asked is None:
+        # The application asks for half a processor a pod, one more while it is rolled out.
+        return 1 if processors < _FEW_PROCESSORS else 0
+    if not (asked.isascii() and asked.isdigit() and int(asked) <= _MOST_WORKERS):
+        raise ConfigurationError(
+            WORKERS,
+            expected=f"a number of workers, from 0 to {_MOST_WORKERS}",
+            seen=repr(asked),
+            remedy="Correct it, or leave it out.",
+        )
+    return int(asked)
 
 
 class KindCluster:
@@ -185,9 +211,7 @@ class KindCluster:
         (mounted / "encryption.yaml").write_text(encryption())
         document: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
         document["nodes"][0]["extraMounts"] = [{"hostPath": str(mounted), "containerPath": _MOUNTED}]
-        # The application asks for half a processor a pod, one more while it is rolled out.
-        if self._engine.processors < _FEW_PROCESSORS:
-            document["nodes"].append({"role": "worker"})
+        document["nodes"] += [{"role": "worker"} for _ in range(workers(self._engine.processors))]
         server = {
             "extraArgs": {
                 "audit-policy-file": f"{_MOUNTED}/audit-policy.yaml",

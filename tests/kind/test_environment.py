@@ -15,7 +15,7 @@ from deployer.progress import silent
 from environments.embedded.access import Login
 from environments.kind import environment
 from environments.kind.access import Access, home
-from environments.kind.cluster import LABEL, KindCluster
+from environments.kind.cluster import LABEL, WORKERS, KindCluster, workers
 from environments.kind.engine import Engine
 from environments.kind.environment import KindEnvironment
 from environments.managed import Managed
@@ -216,3 +216,22 @@ def test_without_docker_the_command_ends_with_four_lines(tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
     assert "failed" in done.stderr
     assert "ocker" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "processors", "count"), [(None, 2, 1), (None, 4, 0), ("0", 2, 0), ("3", 8, 3)]
+)
+def test_a_cluster_has_the_workers_that_are_asked_for_or_those_that_it_needs(
+    asked: str | None, processors: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(WORKERS, raising=False)
+    if asked is not None:
+        monkeypatch.setenv(WORKERS, asked)
+    assert workers(processors) == count
+
+
+@pytest.mark.parametrize("asked", ["", "-1", "two", "9", "²"])
+def test_a_number_of_workers_that_is_none_is_refused(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(WORKERS, asked)
+    with pytest.raises(ConfigurationError, match=WORKERS):
+        workers(2)
