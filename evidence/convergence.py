@@ -55,6 +55,7 @@ def moves(history: Iterable[Entry], secret: str) -> tuple[Move, ...]:
     """Return where a secret's current label was found first, and every move of it since.
 
     A step finishSecret that is done tells a move to the moment; reading labels tells it late.
+    A reading that began before a move, and shows another version, shows what held before the move.
     """
     history = merge(history)
     fingerprints = fingerprints_of_versions(history, secret)
@@ -64,11 +65,16 @@ def moves(history: Iterable[Entry], secret: str) -> tuple[Move, ...]:
         entry, version = list(group)[-1]
         if found and found[-1].version == version:
             found[-1] = replace(found[-1], until=entry.at)
-        else:
+        elif not found or _began(entry) >= found[-1].entry.at:
             found.append(Move(entry, version, fingerprints.get(version), until=entry.at))
     if found:
         found[-1] = replace(found[-1], until=math.inf)
     return tuple(found)
+
+
+def _began(entry: Entry) -> float:
+    asked = entry.event.asked if isinstance(entry.event, StagingLabels) else None
+    return entry.at if asked is None else asked
 
 
 def fingerprints_of_versions(history: Iterable[Entry], secret: str) -> dict[str, str]:

@@ -97,11 +97,19 @@ class SecretVersion(Event):
 
 
 class StagingLabels(Event):
-    """The versions of a secret were read, all in one answer."""
+    """The versions of a secret were read, all in one answer.
+
+    Attributes:
+        secret: Name of the secret.
+        versions: What was read.
+        asked: When the reading began, in seconds since the epoch: it tells what held at some moment since.
+            None where the answer's own time is that moment.
+    """
 
     kind: Literal["staging-labels"] = "staging-labels"
     secret: str
     versions: tuple[SecretVersion, ...]
+    asked: float | None = None
 
     @property
     def current(self) -> tuple[SecretVersion, ...]:

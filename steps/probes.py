@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from types import TracebackType
@@ -82,12 +83,13 @@ class Probes:
                 self._probe(_CACHE, _HELD, lambda: self._cache(self._held(cluster, _CACHE)))
                 self._probe(_AUTH, _SESSION, self._present)
                 for secret in ROTATED:
+                    asked = time.time()
                     described = manager.describe_secret(SecretId=self._system.full_name(secret))
                     labels: Mapping[str, list[str]] = described["VersionIdsToStages"]
                     versions = tuple(
                         SecretVersion(version=v, labels=tuple(held)) for v, held in labels.items()
                     )
-                    self._timeline.append(StagingLabels(secret=secret, versions=versions))
+                    self._timeline.append(StagingLabels(secret=secret, versions=versions, asked=asked))
         except Exception as error:  # noqa: BLE001  told where it is stopped
             self._error = error
 

@@ -132,5 +132,19 @@ def test_the_step_that_moves_the_label_tells_the_moment() -> None:
     assert moves(kept, "a")[1].fingerprint is not None
 
 
+def test_a_reading_that_began_before_a_move_does_not_tell_of_a_move_back() -> None:
+    late = labels("a", "v1").model_copy(update={"asked": 9.9})
+    seen = moves(
+        history((0, labels("a", "v1")), (10, finish("v2")), (10.1, late), (11, labels("a", "v2"))), "a"
+    )
+    assert [(move.entry.at, move.version) for move in seen] == [(0, "v1"), (10, "v2")]
+
+
+def test_a_reading_that_began_after_a_move_tells_of_a_move_back() -> None:
+    back = labels("a", "v1").model_copy(update={"asked": 10.05})
+    seen = moves(history((0, labels("a", "v1")), (10, finish("v2")), (10.1, back)), "a")
+    assert [(move.entry.at, move.version) for move in seen] == [(0, "v1"), (10, "v2"), (10.1, "v1")]
+
+
 def test_somebody_must_be_named() -> None:
     assert [found.text for found in converged((), consumers=[])] == ["No consumer was named."]
