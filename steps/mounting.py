@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from deployer.eventually import eventually
+from steps.synchronisation import nudge
 from steps.system import System
 
-_NUDGE = "mita.finance/scenario-nudged-at"
 _SECONDS = 60.0
 _PAUSE = 1.0
 
@@ -41,8 +40,7 @@ def until_mounted(
             return None
         last = asked
         for pod in system.cluster.list("v1", "Pod", namespace, labelSelector=selector):
-            named = {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]}
-            system.cluster.nudge(named, {_NUDGE: datetime.now(UTC).isoformat()})
+            nudge(system, {"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]})
         return reason
 
     eventually(

@@ -151,12 +151,17 @@ def differing(system: System) -> Iterator[str]:
         yield f"{name}.DATABASE_URL"
 
 
+def nudge(system: System, manifest: Object) -> None:
+    """Have whoever looks after an object, operator or node, look at it now."""
+    system.cluster.nudge(manifest, {_NUDGE: datetime.now(UTC).isoformat()})
+
+
 def synchronise(system: System) -> None:
     """Have the operator look now, and wait until what it carries is what AWS holds."""
     for name in SOURCES:
         metadata = {"name": name, "namespace": system.desired.namespace}
         manifest = {"apiVersion": API, "kind": "ExternalSecret", "metadata": metadata}
-        system.cluster.nudge(manifest, {_NUDGE: datetime.now(UTC).isoformat()})
+        nudge(system, manifest)
     eventually(
         lambda: ", ".join(differing(system)) or None,
         subject="the application's secrets in the cluster",

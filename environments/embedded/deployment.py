@@ -11,7 +11,7 @@ from deployer.compliance.insight import Insight
 from deployer.connections import ClusterIdentity, Connections, Endpoints, HelmChart
 from environments.collection import end_of
 from environments.embedded.access import Access
-from environments.embedded.aws.localstack import ACCOUNT
+from environments.embedded.aws.localstack import ACCOUNT, operator_variables
 from environments.embedded.locations import cache_directory
 from environments.embedded.network import Network
 from environments.exemptions import local_exemptions
@@ -55,10 +55,7 @@ def handed_over(
         helm=access.tools["helm"],
         operator_chart=HelmChart(str(access.tools["operator_chart"])),
         operator_values={
-            "extraEnv": [
-                {"name": f"AWS_{service}_ENDPOINT", "value": access.aws_url}
-                for service in ("SECRETSMANAGER", "STS")
-            ],
+            "extraEnv": operator_variables(access.aws_url),
             # Named, although it is the default, so that the node puts the pod's own address before it.
             "extraArgs": {"metrics-addr": ":8080"},
         },

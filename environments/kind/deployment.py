@@ -13,7 +13,7 @@ from kubernetes.client import ApiClient
 from deployer.compliance.insight import Insight
 from deployer.connections import ClusterIdentity, Connections, Endpoints, HelmChart
 from deployer.progress import silent
-from environments.embedded.aws.localstack import ACCOUNT, REGION
+from environments.embedded.aws.localstack import ACCOUNT, REGION, operator_variables
 from environments.embedded.locations import cache_directory
 from environments.embedded.toolchain import Toolchain
 from environments.exemptions import local_exemptions
@@ -65,12 +65,7 @@ def handed_over(
         cluster=cluster,
         helm=tools["helm"],
         operator_chart=HelmChart(str(tools.operator_chart)),
-        operator_values={
-            "extraEnv": [
-                {"name": f"AWS_{service}_ENDPOINT", "value": access.aws_url}
-                for service in ("SECRETSMANAGER", "STS")
-            ]
-        },
+        operator_values={"extraEnv": operator_variables(access.aws_url)},
         application_values={
             # The nodes have the image already, and there is no registry to ask.
             "image": {"pullPolicy": "IfNotPresent"},

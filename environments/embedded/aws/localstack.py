@@ -157,6 +157,15 @@ def described(
     )
 
 
+def operator_variables(url: str) -> list[dict[str, str]]:
+    """Return the variables by which the operator asks here in place of AWS, as its chart takes them.
+
+    Args:
+        url: Base URL of every service.
+    """
+    return [{"name": f"AWS_{service}_ENDPOINT", "value": url} for service in ("SECRETSMANAGER", "STS")]
+
+
 def _settings(run: RunDirectory, endpoint: AwsEndpoint, localstack: Path) -> Path:
     given = settings.Settings(
         account=ACCOUNT,
